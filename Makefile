@@ -1,0 +1,88 @@
+# Needs make and Python 3.11 or newer with pip; everything else goes into .venv from constraints.txt.
+#
+#   make demo    train, measure and use a network on photographs of solar cells, in minutes
+#   make test    the tests, but the slow ones
+#   make check   the gate: format, lint, types, layers, tests
+#
+# Variables: PYTHON (the interpreter to start from), VENV, MINUTES (the demo's time budget),
+# RUN (the demo's run directory), PYTEST_FLAGS.
+
+PYTHON ?= python3
+VENV ?= .venv
+MINUTES ?= 4
+RUN ?= runs/demo
+PYTEST_FLAGS ?=
+
+BIN := $(VENV)/bin
+GOOGLENET := $(BIN)/googlenet
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
+# A recipe's shell may lack what an interactive one has; a failed part of a pipe fails the target.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test check lint types layers slow benchmark constraints clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.demo
+	@echo "== 1. Train on photographs of solar cells: is a cell functional or defective?"
+	$(GOOGLENET) train elpv --minutes $(MINUTES) --out $(RUN) --overwrite
+	@echo "== 2. Measure the model on the photographs that training never saw"
+	$(GOOGLENET) evaluate $(RUN)/best elpv
+	@echo "== 3. Classify five of them"
+	$(BIN)/python examples/held_out.py $(RUN) 5 | $(GOOGLENET) predict $(RUN)/best -
+	@echo "== 4. The report of the run: open it in a browser"
+	@echo "$(RUN)/report.html"
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+
+check: lint types layers test
+
+lint: $(VENV)/.check
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+
+types: $(VENV)/.check
+	$(BIN)/mypy
+
+layers: $(VENV)/.check
+	$(BIN)/lint-imports pyproject.toml
+
+slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow --timeout 3600 $(PYTEST_FLAGS)
+
+benchmark: $(VENV)/.test
+	$(BIN)/python benchmarks/training.py
+
+# Pins what the environment holds now; run it after an upgrade whose tests passed.
+constraints: $(VENV)/.check
+	{ sed '/^[^#]/,$$d' constraints.txt; \
+	  $(BIN)/python -m pip freeze --all --exclude-editable \
+	  | grep -viE '^(pip|wheel)==| @ ' | sed -E 's/\+[[:alnum:].]+$$//'; } > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "googlenet needs Python 3.11 or newer; say which: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# An install is repeated when what it installs has changed.
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) '.[torch,demo]'
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) '.[torch,demo,test]'
+	@touch $@
+
+$(VENV)/.check: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) '.[torch,demo,test,check]'
+	@touch $@

@@ -1,0 +1,50 @@
+"""Where a verb writes: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def progress_console() -> Console:
+    """Return the console for progress and notes, on standard error; a bar only on a terminal."""
+    from rich.console import Console
+
+    plain = bool(os.environ.get("NO_COLOR"))
+    # Sentences run on in a log; only a terminal has an edge to break them at.
+    return Console(stderr=True, no_color=plain, highlight=False, soft_wrap=True)
+
+
+def note(text: str) -> None:
+    """Say something about the work on standard error."""
+    from googlenet.names import visible
+
+    print(visible(text), file=sys.stderr)
+
+
+def write_result(text: str) -> None:
+    """Write results to standard output."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+
+
+def write_document(document: Mapping[str, Any]) -> None:
+    """Write one JSON document to standard output."""
+    write_result(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Set cells in columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

@@ -1,0 +1,1 @@
+"""Labelled images: directories, CSV files, named data sets and Python data sets, split and read."""

@@ -1,0 +1,118 @@
+"""Splits as pure functions of the data and a seed, and the file that records one."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.errors import DataError
+from googlenet.files import write_atomic
+
+if TYPE_CHECKING:
+    from googlenet.data.source import DataSplits
+
+PARTS = ("train", "validation", "test")
+
+_HEADER = ["name", "label", "split"]
+
+# A spreadsheet runs a cell that begins so; the apostrophe is last so that escaping can be undone.
+_ESCAPED = ("=", "+", "-", "@", "'")
+
+
+class SplitRow(NamedTuple):
+    """One image of a recorded split: its name, its class's name, and its part."""
+
+    name: str
+    label: str
+    split: str
+
+
+def stratified_split(
+    strata: Sequence[Hashable], share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Carve a share out of each stratum.
+
+    Each stratum gives its part of the share, rounded so that the sum is right; at least one item
+    of every stratum is kept, and at least one is carved in all where that leaves one.
+
+    Args:
+        strata: The stratum of each item; any values that can be compared for equality.
+        share: In (0, 1), the part of all items to carve.
+        seed: Decides which items are carved.
+
+    Returns:
+        The indices kept and those carved, each ascending.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for index, stratum in enumerate(strata):
+        members.setdefault(stratum, []).append(index)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    groups = [generator.permutation(np.array(group, np.int64)) for group in members.values()]
+
+    sizes = np.array([len(group) for group in groups], np.int64)
+    quotas = sizes * share
+    counts = np.minimum(quotas.astype(np.int64), sizes - 1)
+    wanted = max(round(len(strata) * share), 1)
+    # Largest remainders first; the random order decides between equal ones.
+    order = generator.permutation(len(groups))
+    order = order[np.argsort(-(quotas - counts)[order], kind="stable")]
+    for group in order:
+        if counts.sum() >= wanted:
+            break
+        counts[group] += counts[group] < sizes[group] - 1
+
+    parts = [group[:count] for group, count in zip(groups, counts, strict=True)]
+    carved = np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
+    kept = np.setdiff1d(np.arange(len(strata), dtype=np.int64), carved, assume_unique=True)
+    return kept, carved
+
+
+def write_split(path: str | os.PathLike[str], splits: DataSplits) -> None:
+    """Record which image is in which part: a CSV file with the columns name, label and split.
+
+    A cell that a spreadsheet would run gets an apostrophe before it, which ``read_split`` takes
+    off. Names of files keep their bytes, whether or not those are UTF-8.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(_HEADER)
+    for part in PARTS:
+        images = getattr(splits, part)
+        if images is not None:
+            for name, label in zip(images.names, images.labels.tolist(), strict=True):
+                writer.writerow([_cell(name), _cell(images.classes[label]), part])
+    write_atomic(path, text.getvalue().encode("utf-8", "surrogateescape"))
+
+
+def read_split(path: str | os.PathLike[str]) -> list[SplitRow]:
+    """Read what ``write_split`` wrote.
+
+    Raises:
+        DataError: The file is missing or is no recorded split.
+    """
+    fix = "Use the split.csv of a run."
+    try:
+        text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except OSError as error:
+        raise DataError(f"the split cannot be read: {error.strerror}", path, fix) from error
+    except csv.Error as error:
+        raise DataError(f"the split is not a CSV file: {error}", path, fix) from error
+    if not rows or rows[0] != _HEADER or any(len(row) != 3 or row[2] not in PARTS for row in rows[1:]):
+        raise DataError("the file does not record a split", path, fix)
+    return [SplitRow(_original(name), _original(label), part) for name, label, part in rows[1:]]
+
+
+def _cell(text: str) -> str:
+    return f"'{text}" if text.startswith(_ESCAPED) else text
+
+
+def _original(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") else cell

@@ -1,0 +1,1 @@
+"""Pixels: the one way from bytes to an image, the preprocessing policy, and augmentation."""

@@ -1,0 +1,1 @@
+"""The network in PyTorch: the only place where it is written."""

@@ -1,0 +1,235 @@
+"""A training run from its data to its report, in a directory of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from rich.console import Console
+
+from googlenet.data.source import DataSplits, open_data
+from googlenet.errors import DataError, UsageError
+from googlenet.evaluation.evaluate import evaluate
+from googlenet.evaluation.metrics import Evaluation
+from googlenet.training import directory
+from googlenet.training.build import (
+    build_job,
+    build_network,
+    build_state,
+    make_plan,
+    measure_pace,
+    settle_device,
+)
+from googlenet.training.checkpoint import load_checkpoint
+from googlenet.training.loop import train_steps
+from googlenet.training.plan import Plan
+from googlenet.training.progress import Progress
+from googlenet.training.settings import TrainSettings, read_arguments, refuse_changes
+from googlenet.training.signals import StopRequest, TrainingInterrupted
+from googlenet.training.state import TrainState
+from googlenet.weights.model_directory import save_model
+
+if TYPE_CHECKING:
+    from torch.utils.data import Dataset
+
+    from googlenet.architecture.preprocessing import Preprocessing
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Say where a finished run left what.
+
+    Attributes:
+        run: The run directory.
+        model: The model directory with the highest validation accuracy.
+        report: The page about the run, or None where it was not asked for.
+        evaluation: Of the test part, or of the validation part where there is no test part.
+        validation_accuracy: The highest one, which chose the model.
+    """
+
+    run: Path
+    model: Path
+    evaluation: Evaluation
+    validation_accuracy: float
+
+
+def train(
+    data: str | Path | DataSplits | tuple[Dataset[Any], ...] | None = None,
+    settings: TrainSettings | None = None,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    resume: str | Path | None = None,
+    console: Console | None = None,
+) -> TrainResult:
+    """Train a GoogLeNet on labelled images, measure it, and leave everything in a run directory.
+
+    Args:
+        data: A directory, a CSV file, the name of a data set, or Python data sets; see
+            ``googlenet.data.source.open_data``. A run that is resumed knows its own.
+        settings: How to train; None takes the defaults, or what the resumed run was started with.
+        out: Directory of the run; None makes a new one under ``runs/train``.
+        overwrite: Replace the run that is in ``out``.
+        resume: Directory of a run to continue; the result has the same bits as if it had never
+            stopped, on the same machine with the same threads.
+        console: Where to show progress; None for standard error.
+
+    Raises:
+        UsageError: The settings cannot be carried out, or differ from those of the resumed run.
+        DataError: The data cannot be read or does not fit together.
+        ModelError: The weights to start from, or the run to resume, cannot be used.
+        ResultError: Training diverged, or too many images cannot be read.
+        TrainingInterrupted: SIGINT or SIGTERM arrived; the state is saved.
+    """
+    started = time.monotonic()
+    console = console or Console(stderr=True)
+    if resume is not None:
+        run, arguments = Path(resume), read_arguments(Path(resume))
+        stored = TrainSettings.from_config(arguments["settings"], run)
+        if settings is not None:
+            refuse_changes(stored, settings, run)
+        if out is not None and Path(out).resolve() != run.resolve():
+            raise UsageError("a run resumes where it is", run, "Leave out --out.")
+        settings, data = stored, arguments["data"] if data is None else data
+    else:
+        settings, arguments = settings or TrainSettings(), None
+    if data is None:
+        raise UsageError(
+            "there is nothing to train on", None, "Give a directory, a CSV file or a data set."
+        )
+
+    with StopRequest() as stop, _own_torch_state():
+        splits = open_data(data, seed=settings.seed)
+        if resume is None:
+            run = directory.create(out, splits.name, overwrite=overwrite)
+        with directory.locked(run):
+            return _train(run, data, splits, settings, arguments, started, stop, console)
+
+
+def _train(
+    run: Path,
+    data: object,
+    splits: DataSplits,
+    settings: TrainSettings,
+    arguments: dict[str, Any] | None,
+    started: float,
+    stop: StopRequest,
+    console: Console,
+) -> TrainResult:
+    device = settle_device(settings.device)
+    if arguments is None:
+        plan = make_plan(splits, settings, device)
+        torch.set_num_threads(plan.threads)
+        network, policy, notes = build_network(splits, settings, plan)
+        for note in (*splits.notes, *notes):
+            console.print(note, markup=False, highlight=False)
+        job = build_job(run, splits, settings, plan, policy, device)
+        pace = measure_pace(job, network, len(splits.test or ()))
+        if settings.minutes is not None:
+            seconds = settings.minutes * 60 - (time.monotonic() - started)
+            steps = pace.steps_within(seconds, plan.steps_per_epoch)
+            plan = replace(plan, total_steps=steps)
+            job = replace(job, plan=plan)
+        estimate = pace.run(plan.total_steps, plan.steps_per_epoch)
+        console.print(
+            f"{plan.total_steps} steps ({plan.total_steps / plan.steps_per_epoch:.1f} epochs) of "
+            f"{plan.recipe.batch_size} images at {plan.input_size} pixels, "
+            f"about {_duration(estimate)}",
+            highlight=False,
+        )
+        directory.draw_first_batch(job, splits.classes)
+        directory.describe(
+            run, data, splits, settings, plan, policy, network.spec.variant, (*splits.notes, *notes)
+        )
+    else:
+        plan = Plan.from_config(arguments["plan"])
+        if splits.fingerprint != plan.fingerprint:
+            raise DataError(
+                "the data is not what the run was started with",
+                str(data),
+                "Restore the images and labels, or start a new run.",
+            )
+        torch.set_num_threads(plan.threads)
+        network, policy, _ = build_network(splits, settings, plan)
+        job = build_job(run, splits, settings, plan, policy, device)
+
+    state = build_state(network, settings, plan, device)
+    if arguments is not None and not load_checkpoint(
+        run / "checkpoints", state, lambda text: console.print(text, markup=False)
+    ):
+        console.print("no checkpoint was reached before; the run starts over", highlight=False)
+
+    with Progress(run, console, plan.total_steps, state.step) as progress:
+        progress.event("start", step=state.step, total_steps=plan.total_steps)
+
+        def keep_best(best: TrainState) -> None:
+            _save(run / "best", best, splits, policy, run)
+
+        try:
+            train_steps(state, job, stop=stop, progress=progress, keep_best=keep_best)
+        except TrainingInterrupted:
+            _save(run / "last", state, splits, policy, run)
+            progress.event("stop", step=state.step)
+            raise
+        _save(run / "last", state, splits, policy, run)
+        result = _measure(run, splits, settings, state)
+        progress.event("end", step=state.step, unreadable=len(state.unreadable))
+    return result
+
+
+def _measure(
+    run: Path, splits: DataSplits, settings: TrainSettings, state: TrainState
+) -> TrainResult:
+    """Read the test part, once, with the chosen model."""
+    split = "validation" if splits.test is None else "test"
+    evaluation = evaluate(
+        run / "best",
+        splits.validation if splits.test is None else splits.test,
+        split=split,
+        device=settings.device,
+        out=run / split,
+        max_unreadable=settings.max_unreadable,
+    )
+    return TrainResult(run, run / "best", evaluation, state.best)
+
+
+def _save(
+    path: Path, state: TrainState, splits: DataSplits, policy: Preprocessing, run: Path
+) -> None:
+    """Write the network that validation measures as a model directory, without its heads' use."""
+    directory.write_results(run, state.rows)
+    save_model(
+        path,
+        state.measured,
+        classes=splits.classes,
+        preprocessing=policy,
+        metadata={
+            "weights": "raw" if state.average is None else "averaged",
+            "step": state.step,
+            "data": splits.name,
+        },
+    )
+
+
+@contextlib.contextmanager
+def _own_torch_state() -> Iterator[None]:
+    """Give the caller back torch's random numbers and threads as they were."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+

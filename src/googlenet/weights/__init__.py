@@ -1,0 +1,1 @@
+"""Weights: model directories, published weights, and where fine-tuning starts from."""
