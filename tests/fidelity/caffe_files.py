@@ -40,7 +40,9 @@ class Prototxt:
     """Collect layers as Caffe's text format, and the weights that they need."""
 
     def __init__(self, size: int) -> None:
-        self.text = [f'name: "GoogLeNet"\ninput: "data"\ninput_shape {{ dim: 1 dim: 3 dim: {size} dim: {size} }}']
+        self.text = [
+            f'name: "GoogLeNet"\ninput: "data"\ninput_shape {{ dim: 1 dim: 3 dim: {size} dim: {size} }}'
+        ]
         self.learned: list[Learned] = []
 
     def layer(self, kind: str, name: str, bottoms: list[str], top: str, body: str = "") -> str:
@@ -48,20 +50,38 @@ class Prototxt:
         self.text.append(f'layer {{ name: "{name}" type: "{kind}"{lines} top: "{top}" {body} }}')
         return top
 
-    def conv(self, name: str, bottom: str, channels: int, out: int, kernel: int, stride: int = 1, pad: int = 0) -> str:
-        body = (f"convolution_param {{ num_output: {out} kernel_size: {kernel} stride: {stride} pad: {pad} }}")
+    def conv(
+        self,
+        name: str,
+        bottom: str,
+        channels: int,
+        out: int,
+        kernel: int,
+        stride: int = 1,
+        pad: int = 0,
+    ) -> str:
+        body = f"convolution_param {{ num_output: {out} kernel_size: {kernel} stride: {stride} pad: {pad} }}"
         self.layer("Convolution", name, [bottom], name, body)
         self.learned.append(Learned(name, "Convolution", (out, channels, kernel, kernel)))
         # A top of its own for the rectified values, so that both can be read.
         short = name.rsplit("/", 1)
         return self.layer("ReLU", f"{short[0]}/relu_{short[1]}", [name], f"{name}_relu")
 
-    def pool(self, name: str, bottom: str, kind: str, kernel: int, stride: int, pad: int = 0) -> str:
-        return self.layer("Pooling", name, [bottom], name,
-                          f"pooling_param {{ pool: {kind} kernel_size: {kernel} stride: {stride} pad: {pad} }}")
+    def pool(
+        self, name: str, bottom: str, kind: str, kernel: int, stride: int, pad: int = 0
+    ) -> str:
+        return self.layer(
+            "Pooling",
+            name,
+            [bottom],
+            name,
+            f"pooling_param {{ pool: {kind} kernel_size: {kernel} stride: {stride} pad: {pad} }}",
+        )
 
     def lrn(self, name: str, bottom: str) -> str:
-        return self.layer("LRN", name, [bottom], name, "lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 }")
+        return self.layer(
+            "LRN", name, [bottom], name, "lrn_param { local_size: 5 alpha: 0.0001 beta: 0.75 }"
+        )
 
 
 def googlenet(size: int, classes: int) -> Prototxt:
@@ -78,19 +98,35 @@ def googlenet(size: int, classes: int) -> Prototxt:
     for name, n1, r3, n3, r5, n5, proj in MODULES:
         block = f"inception_{name}"
         a = net.conv(f"{block}/1x1", top, channels, n1, 1)
-        b = net.conv(f"{block}/3x3", net.conv(f"{block}/3x3_reduce", top, channels, r3, 1), r3, n3, 3, 1, 1)
-        c = net.conv(f"{block}/5x5", net.conv(f"{block}/5x5_reduce", top, channels, r5, 1), r5, n5, 5, 1, 2)
-        d = net.conv(f"{block}/pool_proj", net.pool(f"{block}/pool", top, "MAX", 3, 1, 1), channels, proj, 1)
+        b = net.conv(
+            f"{block}/3x3", net.conv(f"{block}/3x3_reduce", top, channels, r3, 1), r3, n3, 3, 1, 1
+        )
+        c = net.conv(
+            f"{block}/5x5", net.conv(f"{block}/5x5_reduce", top, channels, r5, 1), r5, n5, 5, 1, 2
+        )
+        d = net.conv(
+            f"{block}/pool_proj", net.pool(f"{block}/pool", top, "MAX", 3, 1, 1), channels, proj, 1
+        )
         top = net.layer("Concat", f"{block}/output", [a, b, c, d], f"{block}/output")
         channels = n1 + n3 + n5 + proj
         if name == "3b":
             top = net.pool("pool3/3x3_s2", top, "MAX", 3, 2)
         if name == "4e":
             top = net.pool("pool4/3x3_s2", top, "MAX", 3, 2)
-    top = net.layer("Pooling", "pool5/7x7_s1", [top], "pool5/7x7_s1",
-                    "pooling_param { pool: AVE global_pooling: true }")
-    net.layer("InnerProduct", "loss3/classifier", [top], "loss3/classifier",
-              f"inner_product_param {{ num_output: {classes} }}")
+    top = net.layer(
+        "Pooling",
+        "pool5/7x7_s1",
+        [top],
+        "pool5/7x7_s1",
+        "pooling_param { pool: AVE global_pooling: true }",
+    )
+    net.layer(
+        "InnerProduct",
+        "loss3/classifier",
+        [top],
+        "loss3/classifier",
+        f"inner_product_param {{ num_output: {classes} }}",
+    )
     net.learned.append(Learned("loss3/classifier", "InnerProduct", (classes, channels)))
     return net
 
@@ -98,8 +134,12 @@ def googlenet(size: int, classes: int) -> Prototxt:
 def caffemodel(net: Prototxt, weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> bytes:
     """Encode the weights, (weight, bias) by layer name, as a NetParameter."""
     return b"".join(
-        _message(100, _text(1, layer.name) + _text(2, layer.kind)
-                 + b"".join(_message(7, _blob(array)) for array in weights[layer.name]))
+        _message(
+            100,
+            _text(1, layer.name)
+            + _text(2, layer.kind)
+            + b"".join(_message(7, _blob(array)) for array in weights[layer.name]),
+        )
         for layer in net.learned
     )
 

@@ -49,9 +49,7 @@ def test_training_outputs_and_statistics_are_equal(size: int) -> None:
         assert torch.equal(getattr(outputs, name), getattr(expected, name)), name
     # The heads are told apart by value: their logits have equal shapes.
     assert not torch.allclose(outputs.aux_logits1, outputs.aux_logits2)
-    for (name, mine), (_, peer) in zip(
-        ours.named_buffers(), theirs.named_buffers(), strict=True
-    ):
+    for (name, mine), (_, peer) in zip(ours.named_buffers(), theirs.named_buffers(), strict=True):
         assert torch.equal(mine, peer), name
 
 

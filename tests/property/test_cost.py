@@ -36,8 +36,13 @@ specs = st.builds(
     pool_rounding=st.sampled_from(["ceil", "same", "floor"]),
     batch_norm=st.none() | st.builds(BatchNorm, gamma=st.booleans()),
     local_response_norm=st.none() | st.just(LocalResponseNorm(size=3, divide_alpha=False)),
-    aux=st.none() | st.builds(AuxHeads, conv_channels=st.integers(1, 5), hidden=st.integers(1, 9),
-                              pooling=st.just("adaptive")),
+    aux=st.none()
+    | st.builds(
+        AuxHeads,
+        conv_channels=st.integers(1, 5),
+        hidden=st.integers(1, 9),
+        pooling=st.just("adaptive"),
+    ),
     num_classes=st.integers(1, 12),
 )
 
@@ -104,7 +109,8 @@ def test_the_smallest_input_works_and_one_less_does_not(spec: GoogLeNetSpec) -> 
 def test_receptive_fields_are_where_gradients_reach(name: str) -> None:
     """The gradient of one value, with every weight positive, is nonzero on its receptive field."""
     spec = replace(
-        VARIANTS[name].with_options(num_classes=2, aux_logits=False), batch_norm=None,
+        VARIANTS[name].with_options(num_classes=2, aux_logits=False),
+        batch_norm=None,
         local_response_norm=None,
     )
     network = GoogLeNet.from_spec(spec).eval().double()

@@ -209,7 +209,9 @@ def test_the_loss_smooths_and_balances() -> None:
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 def test_normalize_against_plain_numpy(order: str) -> None:
-    policy = Preprocessing(channel_order=order, scale=0.5, mean=(1.0, 2.0, 3.0), std=(1.0, 2.0, 4.0))
+    policy = Preprocessing(
+        channel_order=order, scale=0.5, mean=(1.0, 2.0, 3.0), std=(1.0, 2.0, 4.0)
+    )
     pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3), dtype=np.uint8)
     expected = pixels.astype(np.float64)[..., :: 1 if order == "rgb" else -1] * 0.5
     expected = ((expected - [1, 2, 3]) / [1, 2, 4]).transpose(0, 3, 1, 2)

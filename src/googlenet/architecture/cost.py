@@ -62,9 +62,7 @@ class _Map:
     field: int = 1
     stride: int = 1
 
-    def through(
-        self, channels: int, height: int, width: int, kernel: int, stride: int = 1
-    ) -> _Map:
+    def through(self, channels: int, height: int, width: int, kernel: int, stride: int = 1) -> _Map:
         field = self.field + (kernel - 1) * self.stride
         return _Map(channels, height, width, field, self.stride * stride)
 

@@ -152,7 +152,7 @@ class ArrayReader:
         return None
 
     def fingerprint(self) -> bytes:
-        return hashlib.sha256(np.ascontiguousarray(self.images)).digest()
+        return hashlib.sha256(self.images.tobytes()).digest()
 
 
 class DatasetReader:

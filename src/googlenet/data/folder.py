@@ -52,9 +52,7 @@ def read_folder(root: Path) -> Listing:
             root,
             "Give a directory with one directory of images for each class.",
         )
-    notes = tuple(
-        f"{part}/ is the {kind} part" for part, kind in taken.items() if part != kind
-    )
+    notes = tuple(f"{part}/ is the {kind} part" for part, kind in taken.items() if part != kind)
     return Listing(
         source=str(root),
         name=root.resolve().name or "images",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from googlenet.data.dataset import Reader
+from googlenet.images.augmentation import Flip
 
 PART_OF_NAME = {
     "train": "train",
@@ -46,5 +47,5 @@ class Listing:
     strata: tuple[Hashable, ...] | None = None
     shares: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
-    flip: str = "horizontal"
+    flip: Flip = "horizontal"
     root: Path | None = None

@@ -17,6 +17,7 @@ from googlenet.data.named import NAMES, is_named, read_named
 from googlenet.data.split import stratified_split
 from googlenet.data.table import read_table
 from googlenet.errors import DataError, UsageError
+from googlenet.images.augmentation import Flip
 
 VALIDATION_SHARE = 0.15
 TEST_SHARE = 0.15
@@ -46,7 +47,7 @@ class DataSplits:
     validation: ImageSet
     test: ImageSet | None
     notes: tuple[str, ...] = ()
-    flip: str = "horizontal"
+    flip: Flip = "horizontal"
     root: Path | None = None
     fingerprint: str = ""
 
@@ -98,18 +99,19 @@ def open_evaluation_set(
         return data.with_classes(classes)
     if isinstance(data, DataSplits):
         parts = {"train": data.train, "validation": data.validation, "test": data.test}
-        wanted = split or ("test" if data.test is not None else "validation")
-        chosen = parts.get(wanted)
+        asked = split or ("test" if data.test is not None else "validation")
+        chosen = parts.get(asked)
         if chosen is None:
-            raise _no_part(wanted, data.name)
+            raise _no_part(asked, data.name)
         return chosen.with_classes(classes)
     listing = _listing(data)
     everything = _image_set(listing)
     present = set(listing.parts)
     if split == "all" or (split is None and present == {None}):
         return everything.with_classes(classes)
-    wanted = split or next((part for part in ("test", "validation") if part in present), "train")
-    if wanted in ("train", "validation") and "validation" not in present or present == {None}:
+    wanted: Part = split or ("test" if "test" in present else "validation")
+    carved = wanted in ("train", "validation") and "validation" not in present
+    if carved or present == {None}:
         splits = open_data(data, seed=seed)
         return open_evaluation_set(splits, classes=classes, split=wanted)
     if wanted not in present:
@@ -191,12 +193,10 @@ def _image_set(listing: Listing) -> ImageSet:
     )
 
 
-def _split(
-    listing: Listing, seed: int, validation_share: float, test_share: float
-) -> DataSplits:
+def _split(listing: Listing, seed: int, validation_share: float, test_share: float) -> DataSplits:
     everything = _image_set(listing)
     places: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
-    undecided = []
+    undecided: list[int] = []
     for index, part in enumerate(listing.parts):
         (undecided if part is None else places[part]).append(index)
     notes = list(listing.notes)

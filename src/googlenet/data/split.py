@@ -105,7 +105,11 @@ def read_split(path: str | os.PathLike[str]) -> list[SplitRow]:
         raise DataError(f"the split cannot be read: {error.strerror}", path, fix) from error
     except csv.Error as error:
         raise DataError(f"the split is not a CSV file: {error}", path, fix) from error
-    if not rows or rows[0] != _HEADER or any(len(row) != 3 or row[2] not in PARTS for row in rows[1:]):
+    if (
+        not rows
+        or rows[0] != _HEADER
+        or any(len(row) != 3 or row[2] not in PARTS for row in rows[1:])
+    ):
         raise DataError("the file does not record a split", path, fix)
     return [SplitRow(_original(name), _original(label), part) for name, label, part in rows[1:]]
 

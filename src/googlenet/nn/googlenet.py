@@ -49,6 +49,16 @@ class GoogLeNet(nn.Module):
         UsageError: There is no such variant, or it cannot be built so.
     """
 
+    inception3a: Inception
+    inception3b: Inception
+    inception4a: Inception
+    inception4b: Inception
+    inception4c: Inception
+    inception4d: Inception
+    inception4e: Inception
+    inception5a: Inception
+    inception5b: Inception
+
     def __init__(
         self,
         num_classes: int = 1000,
@@ -230,7 +240,9 @@ class GoogLeNet(nn.Module):
             )
 
     def _head_inputs(self, wanted: list[str]) -> list[str]:
-        return [f"inception{place}" for head, place in AUX_PLACES.items() if _asks_for(wanted, head)]
+        return [
+            f"inception{place}" for head, place in AUX_PLACES.items() if _asks_for(wanted, head)
+        ]
 
 
 def _asks_for(names: list[str], head: str) -> bool:

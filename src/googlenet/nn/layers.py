@@ -172,5 +172,3 @@ def _pad_same(x: Tensor, kernel: int, stride: int, value: float) -> Tensor:
         return total // 2, total - total // 2
 
     return F.pad(x, (*sides(x.shape[-1]), *sides(x.shape[-2])), value=value)
-
-

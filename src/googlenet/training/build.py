@@ -94,7 +94,9 @@ def typical_short_side(images: ImageSet) -> int:
             error = unreadable
     if not sides:
         raise DataError(
-            "none of the training images can be read", error and error.where, error and error.fix
+            "none of the training images can be read",
+            images.names[0] if error is None else error.where,
+            "Mend or replace the images.",
         )
     return int(np.median(sides))
 
@@ -185,9 +187,7 @@ def validation_batches(images: ImageSet, policy: Preprocessing, workers: int) ->
     Raises:
         DataError: None of them can be read.
     """
-    batches = list(
-        evaluation_loader(images, policy, batch_size=EVALUATION_BATCH, workers=workers)
-    )
+    batches = list(evaluation_loader(images, policy, batch_size=EVALUATION_BATCH, workers=workers))
     if not any(len(batch.labels) for batch in batches):
         raise DataError(
             "none of the validation images can be read",

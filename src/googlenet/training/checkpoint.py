@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from googlenet.errors import ModelError
 from googlenet.files import sweep_temporaries, write_atomic
 from googlenet.training.state import Tally, TrainState
+from googlenet.weights.tensor_file import read_metadata, read_tensors, tensor_file
 
 KEPT = 2
 SCHEMA = 1
@@ -30,7 +28,6 @@ def save_checkpoint(directory: Path, state: TrainState) -> Path:
     """
     directory.mkdir(exist_ok=True)
     sweep_temporaries(directory)
-    tensors = {name: tensor.detach().contiguous() for name, tensor in _tensors(state).items()}
     counters = {
         "schema": SCHEMA,
         "step": state.step,
@@ -39,13 +36,8 @@ def save_checkpoint(directory: Path, state: TrainState) -> Path:
         "best": state.best,
         "unreadable": state.unreadable,
     }
-    metadata = {
-        "format": "pt",
-        "counters": json.dumps(counters),
-        "sha256": json.dumps({name: _digest(tensor) for name, tensor in tensors.items()}),
-    }
     path = directory / f"step-{state.step:08d}.safetensors"
-    write_atomic(path, save(tensors, metadata))
+    write_atomic(path, tensor_file(_tensors(state), {"counters": json.dumps(counters)}))
     for old in _newest_first(directory)[KEPT:]:
         old.unlink()
     return path
@@ -70,8 +62,8 @@ def load_checkpoint(directory: Path, state: TrainState, tell: Callable[[str], No
         try:
             tensors, counters = _read(path)
             _restore(state, tensors, counters)
-        except (SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
-            tell(f"{path.name} is damaged and was passed over: {error}")
+        except (ModelError, OSError, ValueError, KeyError, RuntimeError) as error:
+            tell(f"{path.name} was passed over: {error.args[0]}")
             continue
         return True
     if found:
@@ -100,19 +92,10 @@ def _tensors(state: TrainState) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata()
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    digests = json.loads(metadata["sha256"])
-    if set(digests) != set(tensors):
-        raise ValueError("its list of checksums does not fit its tensors")
-    for name, tensor in tensors.items():
-        if digests[name] != _digest(tensor):
-            raise ValueError(f"the checksum of {name} is wrong")
-    counters = json.loads(metadata["counters"])
+    counters = json.loads(read_metadata(path)["counters"])
     if counters["schema"] != SCHEMA:
         raise ValueError(f"it has schema {counters['schema']}, not {SCHEMA}")
-    return tensors, counters
+    return read_tensors(path), counters
 
 
 def _restore(state: TrainState, tensors: dict[str, Tensor], counters: dict[str, Any]) -> None:
@@ -136,7 +119,3 @@ def _restore(state: TrainState, tensors: dict[str, Tensor], counters: dict[str, 
     state.rows = counters["rows"]
     state.best = counters["best"]
     state.unreadable = counters["unreadable"]
-
-
-def _digest(tensor: Tensor) -> str:
-    return hashlib.sha256(tensor.reshape(-1).view(torch.uint8).numpy()).hexdigest()

@@ -234,5 +234,3 @@ def not_finite(what: str, step: int, rate: float, run: Path) -> ResultError:
         run,
         "Lower --lr or train longer; the last checkpoint from before is kept.",
     )
-
-

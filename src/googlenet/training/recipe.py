@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from googlenet.errors import UsageError
-from googlenet.images.augmentation import Augmentation
+from googlenet.images.augmentation import Augmentation, Flip
 
 Optimizer = Literal["sgd", "adamw"]
 Schedule = Literal["cosine", "polynomial", "step"]
@@ -73,7 +73,7 @@ MODERN = Recipe(
     label_smoothing=0.1,
     averaging_share=0.05,
     clip_norm=1.0,
-    augmentation=Augmentation(crop="random-resized", min_area=0.35, flip="horizontal"),
+    augmentation=Augmentation(crop="random-resized", min_area=0.5, flip="horizontal"),
 )
 
 PAPER = Recipe(
@@ -151,7 +151,7 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def fit_to_data(recipe: Recipe, *, short_side: int, flip: str) -> Recipe:
+def fit_to_data(recipe: Recipe, *, short_side: int, flip: Flip) -> Recipe:
     """Return the recipe with its augmentation sized to the images.
 
     Small pictures lose what they show when a small part of them is cut out, and only some subjects

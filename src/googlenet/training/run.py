@@ -16,6 +16,7 @@ from googlenet.data.source import DataSplits, open_data
 from googlenet.errors import DataError, UsageError
 from googlenet.evaluation.evaluate import evaluate
 from googlenet.evaluation.metrics import Evaluation
+from googlenet.report import write_report
 from googlenet.training import directory
 from googlenet.training.build import (
     build_job,
@@ -47,7 +48,6 @@ class TrainResult:
     Attributes:
         run: The run directory.
         model: The model directory with the highest validation accuracy.
-        report: The page about the run, or None where it was not asked for.
         evaluation: Of the test part, or of the validation part where there is no test part.
         validation_accuracy: The highest one, which chose the model.
     """
@@ -175,10 +175,12 @@ def _train(
         except TrainingInterrupted:
             _save(run / "last", state, splits, policy, run)
             progress.event("stop", step=state.step)
+            write_report(run)
             raise
         _save(run / "last", state, splits, policy, run)
         result = _measure(run, splits, settings, state)
         progress.event("end", step=state.step, unreadable=len(state.unreadable))
+    write_report(run)
     return result
 
 
@@ -231,5 +233,3 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
-
-

@@ -68,7 +68,15 @@ class TrainSettings:
                 f"--epochs {self.epochs} --minutes {self.minutes}",
                 "Give one of the two.",
             )
-        for name in ("input_size", "epochs", "minutes", "batch_size", "lr", "threads", "save_every"):
+        for name in (
+            "input_size",
+            "epochs",
+            "minutes",
+            "batch_size",
+            "lr",
+            "threads",
+            "save_every",
+        ):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise _out_of_range(name, value, "Give a number above 0.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -29,9 +29,9 @@ class Tally:
         """Count one batch."""
         count = len(labels)
         self.images += count
-        self.loss += float(loss) * count
+        self.loss += loss.item() * count
         for place, (part, logits) in enumerate(zip(parts, outputs, strict=True)):
-            self.parts[place] += float(part) * count
+            self.parts[place] += part.item() * count
             self.correct[place] += int((logits.argmax(1) == labels).sum())
 
     def columns(self, classifiers: int) -> dict[str, float | None]:
@@ -74,13 +74,13 @@ class TrainState:
         """The network to validate and to keep: the averaged one where there is one."""
         if self.average is None:
             return self.network
-        averaged: GoogLeNet = self.average.module
-        return averaged
+        return cast(GoogLeNet, self.average.module)
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     """Build the recipe's optimizer over the parameters that are to be trained."""
-    weights, vectors = [], []
+    weights: list[tuple[str, nn.Parameter]] = []
+    vectors: list[tuple[str, nn.Parameter]] = []
     for name, parameter in network.named_parameters():
         if parameter.requires_grad:
             # Biases and batch norm's scale and shift are the vectors among the parameters.
