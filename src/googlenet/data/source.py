@@ -82,42 +82,41 @@ def open_data(
 
 def open_evaluation_set(
     data: Any, *, classes: Sequence[str], split: Part | None = None, seed: int = 0
-) -> ImageSet:
+) -> tuple[ImageSet, Part]:
     """Open data for measuring a model; labels are matched to its classes by name.
 
     Args:
-        data: As in ``open_data``; an ``ImageSet`` is taken whole.
+        data: As in ``open_data``.
         classes: The model's classes.
         split: The part to measure; None for the test part where there is one, else the validation
             part, else all images.
         seed: Of the run whose validation part was carved from the training part.
 
+    Returns:
+        The images, and which part they are.
+
     Raises:
         DataError: The part is missing, or has images of a class that the model does not know.
     """
-    if isinstance(data, ImageSet):
-        return data.with_classes(classes)
     if isinstance(data, DataSplits):
         parts = {"train": data.train, "validation": data.validation, "test": data.test}
-        asked = split or ("test" if data.test is not None else "validation")
-        chosen = parts.get(asked)
+        part: Part = split or ("test" if data.test is not None else "validation")
+        chosen = parts.get(part)
         if chosen is None:
-            raise _no_part(asked, data.name)
-        return chosen.with_classes(classes)
+            raise _no_part(part, data.name)
+        return chosen.with_classes(classes), part
     listing = _listing(data)
-    everything = _image_set(listing)
     present = set(listing.parts)
     if split == "all" or (split is None and present == {None}):
-        return everything.with_classes(classes)
-    wanted: Part = split or ("test" if "test" in present else "validation")
-    carved = wanted in ("train", "validation") and "validation" not in present
-    if carved or present == {None}:
+        return _image_set(listing).with_classes(classes), "all"
+    part = split or next((each for each in ("test", "validation") if each in present), "train")
+    if part not in present or part == "train":  # what a run carves is carved again
         splits = open_data(data, seed=seed)
-        return open_evaluation_set(splits, classes=classes, split=wanted)
-    if wanted not in present:
-        raise _no_part(wanted, listing.source)
-    places = [index for index, part in enumerate(listing.parts) if part == wanted]
-    return everything.subset(places).with_classes(classes)
+        if part == "test" and splits.test is None:
+            raise _no_part(part, listing.source)
+        return open_evaluation_set(splits, classes=classes, split=part)
+    places = [index for index, each in enumerate(listing.parts) if each == part]
+    return _image_set(listing).subset(places).with_classes(classes), part
 
 
 def _listing(data: Any) -> Listing:

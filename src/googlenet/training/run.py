@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from rich.console import Console
 
-from googlenet.data.source import DataSplits, open_data
+from googlenet.data.source import DataSplits, Part, open_data
 from googlenet.errors import DataError, UsageError
 from googlenet.evaluation.evaluate import evaluate
 from googlenet.evaluation.metrics import Evaluation
@@ -188,10 +188,10 @@ def _measure(
     run: Path, splits: DataSplits, settings: TrainSettings, state: TrainState
 ) -> TrainResult:
     """Read the test part, once, with the chosen model."""
-    split = "validation" if splits.test is None else "test"
+    split: Part = "validation" if splits.test is None else "test"
     evaluation = evaluate(
         run / "best",
-        splits.validation if splits.test is None else splits.test,
+        splits,
         split=split,
         device=settings.device,
         out=run / split,
