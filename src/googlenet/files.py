@@ -34,7 +34,7 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-    _flush_directory(path.parent)
+    flush_directory(path.parent)
 
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:
@@ -49,7 +49,8 @@ def sweep_temporaries(directory: str | os.PathLike[str]) -> None:
             leftover.unlink()
 
 
-def _flush_directory(directory: Path) -> None:
+def flush_directory(directory: Path) -> None:
+    """Flush a directory, so that what was renamed in it outlasts a power cut."""
     if os.name != "posix":  # Windows cannot open a directory for flushing
         return
     descriptor = os.open(directory, os.O_RDONLY)

@@ -100,16 +100,16 @@ def open_evaluation_set(
     """
     if isinstance(data, DataSplits):
         parts = {"train": data.train, "validation": data.validation, "test": data.test}
-        part: Part = split or ("test" if data.test is not None else "validation")
-        chosen = parts.get(part)
+        asked: Part = split or ("test" if data.test is not None else "validation")
+        chosen = parts.get(asked)
         if chosen is None:
-            raise _no_part(part, data.name)
-        return chosen.with_classes(classes), part
+            raise _no_part(asked, data.name)
+        return chosen.with_classes(classes), asked
     listing = _listing(data)
     present = set(listing.parts)
     if split == "all" or (split is None and present == {None}):
         return _image_set(listing).with_classes(classes), "all"
-    part = split or next((each for each in ("test", "validation") if each in present), "train")
+    part: Part = split or ("test" if "test" in present else "validation")
     if part not in present or part == "train":  # what a run carves is carved again
         splits = open_data(data, seed=seed)
         if part == "test" and splits.test is None:

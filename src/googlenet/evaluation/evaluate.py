@@ -1,48 +1,27 @@
-"""Measure a model on labelled images, and leave every file's answer behind."""
+"""Measure a model on labelled images, and write down what it said about each."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+import torch
 
 from googlenet.data.dataset import ImageSet
 from googlenet.data.loader import evaluation_loader
 from googlenet.data.source import DataSplits, Part, open_evaluation_set
-from googlenet.errors import DataError, ResultError, UsageError
-from googlenet.evaluation.metrics import Evaluation, measure, ranks_of_truth
-from googlenet.files import write_atomic, write_json
-from googlenet.names import csv_cell, encodable
+from googlenet.errors import DataError, ModelError, ResultError, UsageError
+from googlenet.evaluation.files import FILES, Answers, evaluation_files, unreadable_csv
+from googlenet.evaluation.metrics import Evaluation, measure
 from googlenet.prediction.classifier import BATCH_SIZE, Classifier, load, softmax
+from googlenet.weights.directory_swap import check_replaceable, swap_directory
 
-PICTURED_MISTAKES = 24
-# Longest side, in pixels, of a pictured mistake.
-PICTURE_SIDE = 240
+MAX_UNREADABLE = 0.05
 
-
-@dataclass(frozen=True)
-class Answers:
-    """Hold a model's answers on a set of images.
-
-    Attributes:
-        indices: (N,) int64, places in the set of the images that could be read.
-        labels: (N,) int64, true classes.
-        probabilities: (N, C) float32.
-        unreadable: Name and reason of the others.
-    """
-
-    indices: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float32]
-    unreadable: tuple[tuple[str, str], ...]
+_UNREADABLE_NAMED = 3
 
 
 def evaluate(
@@ -51,170 +30,154 @@ def evaluate(
     *,
     split: Part | None = None,
     batch_size: int = BATCH_SIZE,
-    workers: int = 1,
-    device: str = "cpu",
+    workers: int = 0,
     out: str | os.PathLike[str] | None = None,
-    max_unreadable: float = 0.05,
+    max_unreadable: float = MAX_UNREADABLE,
+    device: str | torch.device = "cpu",
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Measure a model on labelled images; labels are matched to its classes by name.
+    """Measure a model on labelled images.
+
+    The images go through the same decoder, policy and network as in ``Classifier.predict``, so a
+    file has the same probabilities here, there and in ``googlenet predict``: to 1e-6, since the
+    size of a batch decides in which order PyTorch adds.
 
     Args:
-        model: A model directory or a classifier.
-        data: What ``open_evaluation_set`` opens: a directory, a CSV file, the name of a data set, a
-            Python data set, or a set that is open already.
-        split: The part to measure; None for the test part where there is one, else validation.
+        model: A model directory, or a classifier.
+        data: Anything that ``googlenet.data.source.open_data`` takes, or an ``ImageSet``; labels
+            are matched to the model's classes by name.
+        split: The part to measure; None for the test part where there is one, else the validation
+            part, else all images.
         batch_size: Images that go through the network at once.
-        workers: Processes that read images beside this one; 0 reads here.
-        device: Where to compute, for a model directory.
-        out: Directory for ``evaluation.json``, ``predictions.csv``, ``per_class.csv``,
-            ``confusion_matrix.csv``, ``mistakes.json`` with pictures and, where there are any,
-            ``unreadable.csv``; None leaves nothing.
-        max_unreadable: Share of the images that may be unreadable.
+        workers: Processes that read images ahead; 0 reads in this one.
+        out: Directory for ``evaluation.json``, ``predictions.csv`` (every file with its truth and
+            its prediction), ``per_class.csv``, ``confusion_matrix.csv``, ``mistakes.json`` with
+            pictures in ``mistakes/``, and ``unreadable.csv`` where there is a file to name in it.
+            It is written in one step, and replaces an earlier evaluation.
+        max_unreadable: Share of the images that may be unreadable; those are left out and counted.
+        device: Where to compute, when ``model`` is a directory.
+        seed: Of the run whose validation part was carved from the training part.
+        progress: Called after each batch with the number of images seen and of all images.
 
     Raises:
-        DataError: The data cannot be read, or has a class that the model does not know.
-        ModelError: The model directory cannot be used.
-        ResultError: Too many images cannot be read.
-        UsageError: The output directory cannot be made.
+        DataError: The data cannot be opened, or has images of a class that the model does not know.
+        ModelError: The model cannot be loaded, or ``out`` cannot be written.
+        ResultError: Too many images are unreadable, or a probability is not finite.
+        UsageError: A setting cannot be carried out.
     """
+    _check_settings(batch_size, workers, max_unreadable)
+    if out is not None:
+        check_replaceable(out, FILES)  # better now than after the work
     classifier = model if isinstance(model, Classifier) else load(model, device)
-    images, part = open_evaluation_set(data, classes=classifier.classes, split=split)
-    if len(images) == 0:
-        raise DataError("there is no image to measure", str(data), "Give at least one image.")
-    answers = answer(classifier, images, batch_size=batch_size, workers=workers)
-    if len(answers.unreadable) > max_unreadable * len(images):
-        raise ResultError(
-            f"{len(answers.unreadable)} of {len(images)} images cannot be read, more than the "
-            f"allowed {max_unreadable:.0%}",
-            ", ".join(name for name, _ in answers.unreadable[:3]),
-            "Mend or remove them, or raise --max-unreadable.",
+    if isinstance(data, ImageSet):
+        images, part = data.with_classes(classifier.classes), split or "all"
+    else:
+        images, part = open_evaluation_set(
+            data, classes=classifier.classes, split=split, seed=seed
         )
+    try:
+        answers = _ask(classifier, images, batch_size, workers, max_unreadable, progress)
+    except _TooManyUnreadableError as error:
+        if out is not None:
+            _write(out, {"unreadable.csv": unreadable_csv(error.unreadable)})
+        raise error.told(len(images), max_unreadable) from None
     measures = measure(answers.probabilities, answers.labels, classifier.classes)
     evaluation = Evaluation(
-        **{name: getattr(measures, name) for name in measures.__dataclass_fields__},
         model="in memory" if isinstance(model, Classifier) else os.fspath(model),
-        variant=classifier.network.spec.variant,
-        weights=str(classifier.metadata.get("weights", "unknown")),
-        data=_name(data),
+        variant=classifier.config.spec.variant,
+        weights=classifier.config.weights,
+        data=_data_name(data),
         split=part,
         unreadable=len(answers.unreadable),
+        **{name: getattr(measures, name) for name in measures.__dataclass_fields__},
     )
     if out is not None:
-        _write(Path(out), evaluation, images, answers)
+        _write(out, evaluation_files(evaluation, answers))
     return evaluation
 
 
-def answer(
-    classifier: Classifier, images: ImageSet, *, batch_size: int = BATCH_SIZE, workers: int = 1
+def _ask(
+    classifier: Classifier,
+    images: ImageSet,
+    batch_size: int,
+    workers: int,
+    max_unreadable: float,
+    progress: Callable[[int, int], None] | None,
 ) -> Answers:
-    """Compute a classifier's probabilities for a set of images, in the set's order."""
-    indices, labels, probabilities = [], [], []
+    """Put every image to the classifier.
+
+    Raises:
+        _TooManyUnreadableError: It is certain that more images are unreadable than may be.
+    """
+    probabilities = [np.empty((0, len(classifier.classes)), np.float32)]
+    indices = [np.empty(0, np.int64)]
     unreadable: list[tuple[str, str]] = []
+    seen = 0
     loader = evaluation_loader(
         images, classifier.preprocessing, batch_size=batch_size, workers=workers
     )
     for batch in loader:
-        unreadable += batch.unreadable
-        if len(batch.labels):
+        if len(batch.indices):
             probabilities.append(softmax(classifier.logits(batch.images)))
             indices.append(batch.indices.numpy())
-            labels.append(batch.labels.numpy())
-    nothing = np.empty(0, np.int64)
-    return Answers(
-        np.concatenate([nothing, *indices]),
-        np.concatenate([nothing, *labels]),
-        np.concatenate([np.empty((0, len(classifier.classes)), np.float32), *probabilities]),
-        tuple(unreadable),
-    )
+        unreadable += batch.unreadable
+        if len(unreadable) > max_unreadable * len(images):
+            loader.close()
+            raise _TooManyUnreadableError(unreadable)
+        seen += len(batch.indices) + len(batch.unreadable)
+        if progress is not None:
+            progress(seen, len(images))
+    order = np.concatenate(indices)
+    return Answers(images, order, np.concatenate(probabilities), tuple(unreadable))
 
 
-def _write(out: Path, evaluation: Evaluation, images: ImageSet, answers: Answers) -> None:
-    pictures = out / "mistakes"
+class _TooManyUnreadableError(Exception):
+    def __init__(self, unreadable: list[tuple[str, str]]) -> None:
+        super().__init__(unreadable)
+        self.unreadable = tuple(unreadable)
+
+    def told(self, count: int, share: float) -> ResultError:
+        named = "; ".join(f"{name} ({why})" for name, why in self.unreadable[:_UNREADABLE_NAMED])
+        return ResultError(
+            f"at least {len(self.unreadable)} of {count} images cannot be read, more than the "
+            f"share of {share:g} that may be",
+            named,
+            "Replace the images, or raise the share: --max-unreadable (max_unreadable in Python).",
+        )
+
+
+def _write(out: str | os.PathLike[str], files: dict[str, bytes | str]) -> None:
     try:
-        pictures.mkdir(parents=True, exist_ok=True)
+        swap_directory(out, files, replaces=FILES)
     except OSError as error:
-        raise UsageError(
-            f"the output directory cannot be made: {error.strerror}", out, "Choose another --out."
+        raise ModelError(
+            f"evaluation could not be written: {error.strerror}",
+            out,
+            "Give a directory that can be written, on a disk with free space.",
         ) from error
-    classes = evaluation.classes
-    ranks = ranks_of_truth(answers.probabilities, answers.labels)
-    named = answers.probabilities.argmax(1)
-    certainty = answers.probabilities.max(1)
 
-    _write_csv(
-        out / "predictions.csv",
-        ["file", "truth", "prediction", "probability", "rank_of_truth", "correct"],
-        (
-            [
-                csv_cell(images.names[index]),
-                csv_cell(classes[truth]),
-                csv_cell(classes[guess]),
-                f"{share:.6f}",
-                str(rank),
-                str(int(rank == 1)),
-            ]
-            for index, truth, guess, share, rank in zip(
-                answers.indices, answers.labels, named, certainty, ranks, strict=True
-            )
-        ),
-    )
-    _write_csv(
-        out / "per_class.csv",
-        ["class", "precision", "recall", "f1", "support"],
-        ([csv_cell(row.name), *list(asdict(row).values())[1:]] for row in evaluation.per_class),
-    )
-    _write_csv(
-        out / "confusion_matrix.csv",
-        ["truth", *map(csv_cell, classes)],
-        (
-            [csv_cell(name), *row]
-            for name, row in zip(classes, evaluation.confusion_matrix, strict=True)
-        ),
-    )
-    if answers.unreadable:
-        _write_csv(
-            out / "unreadable.csv",
-            ["file", "reason"],
-            ([csv_cell(name), csv_cell(reason)] for name, reason in answers.unreadable),
+
+def _data_name(data: Any) -> str:
+    """Return what a report calls the data: its own name, without the path on this machine."""
+    match data:
+        case DataSplits():
+            return data.name
+        case str() | os.PathLike():
+            path = Path(data)
+            if path.is_dir():
+                return path.resolve().name
+            return path.stem if path.exists() else str(data).partition(":")[0]
+        case _:
+            return "in memory"
+
+
+def _check_settings(batch_size: int, workers: int, max_unreadable: float) -> None:
+    if batch_size < 1:
+        raise UsageError(f"batch size is {batch_size}", None, "Give a batch size of 1 or more.")
+    if workers < 0:
+        raise UsageError(f"number of workers is {workers}", None, "Give 0 or more workers.")
+    if not 0 <= max_unreadable <= 1:
+        raise UsageError(
+            f"share of unreadable images is {max_unreadable}", None, "Give a share from 0 to 1."
         )
-    worst = np.flatnonzero(ranks > 1)
-    worst = worst[np.argsort(-certainty[worst], kind="stable")][:PICTURED_MISTAKES]
-    mistakes = []
-    for place, which in enumerate(worst):
-        picture = f"mistakes/{place:02d}.jpg"
-        index = int(answers.indices[which])
-        _picture(images, index, out / picture)
-        mistakes.append(
-            {
-                "file": encodable(images.names[index]),
-                "truth": encodable(classes[answers.labels[which]]),
-                "prediction": encodable(classes[named[which]]),
-                "probability": float(certainty[which]),
-                "picture": picture,
-            }
-        )
-    write_json(out / "mistakes.json", mistakes)
-    # Last: who finds it finds the rest as well.
-    write_json(out / "evaluation.json", evaluation.to_json())
-
-
-def _picture(images: ImageSet, index: int, path: Path) -> None:
-    picture = Image.fromarray(images.pixels(index))
-    picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
-    encoded = io.BytesIO()
-    picture.save(encoded, "JPEG", quality=85)
-    write_atomic(path, encoded.getvalue())
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    write_atomic(path, text.getvalue())
-
-
-def _name(data: Any) -> str:
-    if isinstance(data, DataSplits):
-        return data.name
-    return str(data) if isinstance(data, str | os.PathLike) else type(data).__name__

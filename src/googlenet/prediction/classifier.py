@@ -67,7 +67,8 @@ class Classifier:
         )
         try:
             self.device = torch.device(device)
-            self.network = network.to(self.device, memory_format=torch.channels_last).eval()
+            moved = network.to(self.device).to(memory_format=torch.channels_last)
+            self.network = moved.eval()
             self._normalize = Normalize(policy).to(self.device)
         except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
             raise UsageError(
@@ -145,20 +146,23 @@ class Classifier:
 
     @overload
     def predict(
-        self, images: Sequence[ImageInput], top_k: int = 5, batch_size: int = BATCH_SIZE
+        self,
+        images: list[Any] | tuple[Any, ...],
+        top_k: int = 5,
+        batch_size: int = BATCH_SIZE,
     ) -> list[Prediction]: ...
 
     def predict(
         self,
-        images: ImageInput | Sequence[ImageInput],
+        images: ImageInput | list[Any] | tuple[Any, ...],
         top_k: int = 5,
         batch_size: int = BATCH_SIZE,
     ) -> Prediction | list[Prediction]:
         """Name the likeliest classes of one image, or of each of many.
 
         Args:
-            images: An image, or a list or tuple of them, or an (N, H, W, 3) uint8 array: paths,
-                encoded bytes, PIL images or arrays; see ``images.decode.to_pixels``.
+            images: An image, or a list or tuple of images: paths, encoded bytes, PIL images or
+                arrays; see ``images.decode.to_pixels``.
             top_k: Number of classes to name; there are never more than the model has.
             batch_size: Images that go through the network at once.
 
@@ -168,10 +172,8 @@ class Classifier:
         Raises:
             ImageError: An image cannot be decoded.
         """
-        many = isinstance(images, list | tuple) or (
-            isinstance(images, np.ndarray) and images.ndim == 4
-        )
-        listed: Sequence[ImageInput] = list(images) if many else [images]  # type: ignore[arg-type,list-item]
+        many = isinstance(images, list | tuple)
+        listed = images if isinstance(images, list | tuple) else [images]
         names = [_name(image, index) for index, image in enumerate(listed)]
         rows = self.rank(names, self.probabilities(listed, batch_size), top_k)
         return rows if many else rows[0]
@@ -253,11 +255,11 @@ class Classifier:
         self, files: Iterable[str | os.PathLike[str]], batch_size: int
     ) -> Iterator[tuple[str, NDArray[np.uint8] | Unreadable]]:
         """Yield each file's name and prepared pixels, with two batches under way at most."""
-        names = map(os.fspath, files)
         pending: deque[tuple[str, Future[NDArray[np.uint8] | Unreadable]]] = deque()
         pool = ThreadPoolExecutor(_DECODERS, thread_name_prefix="decode")
         try:
-            for name in names:
+            for file in files:
+                name = os.fspath(file)
                 pending.append((name, pool.submit(self._read, name)))
                 if len(pending) >= 2 * batch_size:
                     first, result = pending.popleft()
@@ -284,9 +286,9 @@ def load(directory: str | os.PathLike[str], device: str | torch.device = "cpu") 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
     """Turn logits (N, C) into probabilities (N, C) float32, each row summing to 1."""
     exponents = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float32] = (
-        exponents / exponents.sum(axis=1, keepdims=True)
-    ).astype(np.float32)
+    probabilities: NDArray[np.float32] = (exponents / exponents.sum(axis=1, keepdims=True)).astype(
+        np.float32
+    )
     return probabilities
 
 

@@ -93,8 +93,8 @@ def train_steps(
         for group in state.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         note_unreadable(state, job, batch, progress)
-        if len(batch.labels) > 1:  # batch norm needs two values of each channel
-            loss = train_step(state, job, batch, rate)
+        loss = train_step(state, job, batch, rate)
+        if loss is not None:
             progress.step(state.step, loss, rate, len(batch.labels))
         state.step += 1
 
@@ -118,12 +118,17 @@ def train_steps(
             raise stop.interruption(str(job.run), state.step)
 
 
-def train_step(state: TrainState, job: Job, batch: Batch, rate: float) -> float:
-    """Do one forward and backward pass and one update; return the loss.
+def train_step(state: TrainState, job: Job, batch: Batch, rate: float) -> float | None:
+    """Do one forward and backward pass and one update.
+
+    Returns:
+        The loss, or None where unreadable images left too small a batch to learn from.
 
     Raises:
         ResultError: The loss or the gradient is not finite; the weights are left as they were.
     """
+    if len(batch.labels) < 2:  # batch norm needs two values of each channel
+        return None
     network, recipe = state.network, job.plan.recipe
     if job.frozen:
         network.eval()

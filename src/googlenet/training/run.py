@@ -178,14 +178,14 @@ def _train(
             write_report(run)
             raise
         _save(run / "last", state, splits, policy, run)
-        result = _measure(run, splits, settings, state)
+        result = _measure(run, splits, settings, plan, state)
         progress.event("end", step=state.step, unreadable=len(state.unreadable))
     write_report(run)
     return result
 
 
 def _measure(
-    run: Path, splits: DataSplits, settings: TrainSettings, state: TrainState
+    run: Path, splits: DataSplits, settings: TrainSettings, plan: Plan, state: TrainState
 ) -> TrainResult:
     """Read the test part, once, with the chosen model."""
     split: Part = "validation" if splits.test is None else "test"
@@ -193,6 +193,7 @@ def _measure(
         run / "best",
         splits,
         split=split,
+        workers=plan.workers,
         device=settings.device,
         out=run / split,
         max_unreadable=settings.max_unreadable,

@@ -104,10 +104,11 @@ def _summary(config: ModelConfig) -> str:
         config.weights, "not recorded as averaged or raw"
     )
     differences = "".join(f"\n- {_text(sentence)}" for sentence in spec.differences)
+    size = config.preprocessing.size
     return (
         f"# GoogLeNet, variant {_text(spec.variant)}, {len(config.classes)} classes\n\n"
-        f"Inception v1 (Szegedy et al. 2014, arXiv 1409.4842) for images of {config.preprocessing.size}"
-        f" by {config.preprocessing.size} pixels.{trained} Weights: {kind}."
+        "Inception v1 (Szegedy et al. 2014, arXiv 1409.4842) for images of "
+        f"{size} by {size} pixels.{trained} Weights: {kind}."
         f" Saved by googlenet {_text(config.library_version)}."
         + (f"\n\nWhat differs from the paper:\n{differences}" if differences else "")
     )

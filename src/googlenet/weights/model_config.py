@@ -1,4 +1,4 @@
-"""What a model directory says about its weights: spec, classes, policy and history, without torch."""
+"""What a model directory says about its weights: spec, classes, policy, history; without torch."""
 
 from __future__ import annotations
 
