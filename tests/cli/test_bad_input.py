@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from googlenet.cli.main import main
-from tests.cli.conftest import photograph, photographs
+from tests.conftest import photograph, photographs
 
 Refusal = Callable[..., str]
 QUICK = ("--epochs", "1", "--input-size", "64", "--batch-size", "4", "--workers", "0")

@@ -14,7 +14,7 @@ import pytest
 
 from googlenet.cli.inputs import read_standard_input
 from tests.cli.command import PROGRAM, assert_fails, environment, googlenet
-from tests.cli.conftest import CLASSES, photograph
+from tests.conftest import CLASSES, photograph
 
 
 @pytest.fixture

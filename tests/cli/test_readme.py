@@ -13,7 +13,7 @@ import pytest
 from googlenet.architecture import cost
 from googlenet.architecture.variants import VARIANTS, variant
 from tests.cli.command import environment
-from tests.cli.conftest import photograph, photographs
+from tests.conftest import photograph, photographs
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import photographs
+from tests.conftest import photographs
 from tests.resume import survives
 
 pytestmark = pytest.mark.slow

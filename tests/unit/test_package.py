@@ -21,7 +21,9 @@ LONGEST_FILE = 400
 
 
 def test_public_names_are_sorted_and_all_there() -> None:
-    assert googlenet.__all__ == sorted(googlenet.__all__)
+    # Constants, then classes, then the rest, as the linter sorts them.
+    kinds = sorted(googlenet.__all__, key=lambda name: (not name.isupper(), name.islower(), name))
+    assert kinds == googlenet.__all__
     for name in googlenet.__all__:
         assert getattr(googlenet, name) is not None
     assert set(googlenet.__all__) <= set(dir(googlenet))

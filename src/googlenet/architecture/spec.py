@@ -126,7 +126,7 @@ class GoogLeNetSpec:
         dropout: Probability of dropping a value before the main classifier while training.
         num_classes: Number of logits.
         initialization: How fresh weights are drawn.
-        preprocessing: The policy that published weights of this version expect.
+        preprocessing: The policy that the version's own documentation asks for.
         source: Where the facts come from.
         differences: What this version does that the paper does not, a sentence each.
     """

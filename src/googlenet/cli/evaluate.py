@@ -29,7 +29,7 @@ def evaluate(
     json: bool = False,
     out: str | None = None,
     batch_size: int = 32,
-    workers: int | None = None,
+    workers: int = 1,
     device: str = "cpu",
     max_unreadable: float = 0.05,
 ) -> int:
@@ -43,7 +43,7 @@ def evaluate(
         json: The same as --format json.
         out: Directory for every file's prediction, the confusion matrix and the worst mistakes.
         batch_size: Images that go through the network at once [default: 32].
-        workers: Processes that read images [default: by the machine].
+        workers: Processes that read images; 0 reads in the same one [default: 1].
         device: PyTorch's name of the device [default: cpu].
         max_unreadable: Share of the images that may be unreadable [default: 0.05].
     """
@@ -61,7 +61,7 @@ def evaluate(
         out=out,
         max_unreadable=max_unreadable,
         device=device,
-        **({} if workers is None else {"workers": workers}),
+        workers=workers,
     )
     if json or format == "json":
         write_document(evaluation.to_json())

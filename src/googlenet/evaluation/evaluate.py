@@ -13,7 +13,7 @@ import torch
 from googlenet.data.dataset import ImageSet
 from googlenet.data.loader import evaluation_loader
 from googlenet.data.source import DataSplits, Part, open_evaluation_set
-from googlenet.errors import DataError, ModelError, ResultError, UsageError
+from googlenet.errors import ModelError, ResultError, UsageError
 from googlenet.evaluation.files import FILES, Answers, evaluation_files, unreadable_csv
 from googlenet.evaluation.metrics import Evaluation, measure
 from googlenet.prediction.classifier import BATCH_SIZE, Classifier, load, softmax
@@ -73,9 +73,7 @@ def evaluate(
     if isinstance(data, ImageSet):
         images, part = data.with_classes(classifier.classes), split or "all"
     else:
-        images, part = open_evaluation_set(
-            data, classes=classifier.classes, split=split, seed=seed
-        )
+        images, part = open_evaluation_set(data, classes=classifier.classes, split=split, seed=seed)
     try:
         answers = _ask(classifier, images, batch_size, workers, max_unreadable, progress)
     except _TooManyUnreadableError as error:

@@ -1,4 +1,4 @@
-"""What an evaluation leaves in a directory: tables for people and programs, and the worst mistakes."""
+"""What an evaluation leaves in a directory: tables, and the worst mistakes with their pictures."""
 
 from __future__ import annotations
 
@@ -88,14 +88,19 @@ def _predictions_csv(classes: Sequence[str], answers: Answers) -> str:
     shares = answers.probabilities.max(1)
     ranks = ranks_of_truth(answers.probabilities, answers.labels)
     rows = (
-        (csv_cell(file), csv_cell(classes[truth]), csv_cell(classes[guess]), digits(share), rank, yes)
-        for file, truth, guess, share, rank, yes in zip(
-            answers.files, answers.labels, named, shares, ranks, _words(ranks == 1), strict=True
+        (
+            csv_cell(file),
+            csv_cell(classes[truth]),
+            csv_cell(classes[guess]),
+            digits(share),
+            rank,
+            "true" if rank == 1 else "false",
+        )
+        for file, truth, guess, share, rank in zip(
+            answers.files, answers.labels, named, shares, ranks, strict=True
         )
     )
-    return _csv(
-        ("file", "truth", "prediction", "probability", "rank_of_truth", "correct"), rows
-    )
+    return _csv(("file", "truth", "prediction", "probability", "rank_of_truth", "correct"), rows)
 
 
 def _per_class_csv(evaluation: Evaluation) -> str:
@@ -165,7 +170,3 @@ def _json(document: Any) -> str:
 
 def _share(value: float | None) -> float | str:
     return "" if value is None else value
-
-
-def _words(correct: NDArray[np.bool_]) -> list[str]:
-    return ["true" if each else "false" for each in correct]

@@ -33,6 +33,7 @@ from googlenet.training.progress import Progress
 from googlenet.training.settings import TrainSettings, read_arguments, refuse_changes
 from googlenet.training.signals import StopRequest, TrainingInterrupted
 from googlenet.training.state import TrainState
+from googlenet.weights.model_card import write_model_card
 from googlenet.weights.model_directory import save_model
 
 if TYPE_CHECKING:
@@ -198,6 +199,7 @@ def _measure(
         out=run / split,
         max_unreadable=settings.max_unreadable,
     )
+    write_model_card(run / "best", evaluation.to_json())
     return TrainResult(run, run / "best", evaluation, state.best)
 
 
@@ -215,6 +217,7 @@ def _save(
             "weights": "raw" if state.average is None else "averaged",
             "step": state.step,
             "data": splits.name,
+            "images": {"train": len(splits.train), "validation": len(splits.validation)},
         },
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -78,11 +79,11 @@ class TrainSettings:
             "save_every",
         ):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise _out_of_range(name, value, "Give a number above 0.")
+            if value is not None and not 0 < value < math.inf:
+                raise _out_of_range(name, value, "Give a finite number above 0.")
         for name in ("aux_weight", "seed", "workers"):
             value = getattr(self, name)
-            if value is not None and not value >= 0:
+            if value is not None and not 0 <= value < math.inf:
                 raise _out_of_range(name, value, "Give 0 or more.")
         if not 0 <= self.max_unreadable <= 1:
             raise _out_of_range("max_unreadable", self.max_unreadable, "Give a share from 0 to 1.")

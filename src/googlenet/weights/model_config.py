@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.architecture.spec import GoogLeNetSpec
+from googlenet.architecture.variants import VARIANTS
 from googlenet.errors import ModelError, UsageError
 
 CONFIG = "config.json"
@@ -105,9 +106,10 @@ def read_config(directory: str | os.PathLike[str]) -> ModelConfig:
         _read_json(root / PREPROCESSOR), str(root / PREPROCESSOR)
     )
     try:
-        spec = replace(
-            GoogLeNetSpec.from_config(config["spec"], str(path)), preprocessing=preprocessing
-        )
+        spec = GoogLeNetSpec.from_config(config["spec"], str(path))
+        if spec.variant in VARIANTS:  # its story is kept once, in the library
+            known = VARIANTS[spec.variant]
+            spec = replace(spec, source=known.source, differences=known.differences)
         names = {int(index): name for index, name in config["id2label"].items()}
         classes = tuple(names[index] for index in range(len(names)))
         if not all(isinstance(name, str) for name in classes):
@@ -118,7 +120,7 @@ def read_config(directory: str | os.PathLike[str]) -> ModelConfig:
         if config["variant"] != spec.variant or config["num_labels"] != len(classes):
             raise ValueError("it contradicts itself about the variant or the number of classes")
         return ModelConfig(
-            spec=spec,
+            spec=replace(spec, preprocessing=preprocessing),
             classes=classes,
             preprocessing=preprocessing,
             metadata=metadata,

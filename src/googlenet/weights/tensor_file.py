@@ -114,8 +114,11 @@ def read_tensors(
         if expected is not None:
             compare_layouts(header.layouts, expected, path)
         sums = _checksums(header, path)
+        length = max((end for _, end in header.places.values()), default=8 + len(header.raw))
+        if os.fstat(file.fileno()).st_size != length:
+            raise damaged(path, f"it is not {length} bytes long, as its header says")
         file.seek(0)
-        data = file.read()
+        data = file.read(length)
     try:
         tensors = load(data)  # refuses overlaps, gaps and a length that does not fit
     except (SafetensorError, ValueError, OverflowError, RuntimeError) as error:

@@ -1,8 +1,8 @@
 """torchvision's published GoogLeNet weights, with its ``transform_input`` as a policy.
 
 torchvision normalizes with ImageNet's mean and deviation, and then its network turns that into
-``(x - 0.5) / 0.5`` (``transform_input``), which the weights were trained with in TensorFlow. The two
-steps cancel, so here the policy says 0.5 and nothing is turned back.
+``(x - 0.5) / 0.5`` (``transform_input``), which the weights were trained with in TensorFlow. The
+two steps cancel, so here the policy says 0.5 and nothing is turned back.
 """
 
 from __future__ import annotations

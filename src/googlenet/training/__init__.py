@@ -1,0 +1,1 @@
+"""Training: recipes, settings, the loop, checkpoints and run directories."""
