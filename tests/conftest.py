@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 # Threads that spin while they wait bring a machine to a crawl on which several processes compute.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from dataclasses import replace
 from pathlib import Path

@@ -32,14 +32,12 @@ def resume(run: Path) -> list[str]:
 
 def finish(command: list[str]) -> None:
     """Run a command to its end."""
-    done = subprocess.run(
-        command, env=environment(), capture_output=True, timeout=600, check=False
-    )
+    done = subprocess.run(command, env=environment(), capture_output=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr.decode()
 
 
 def kill_after(command: list[str], started: Path, seconds: float) -> bool:
-    """Start a command, wait for a file and then some time, and kill it; tell whether it was alive."""
+    """Start a command, wait for a file, then some time, and kill it; tell whether it was alive."""
     process = subprocess.Popen(
         command,
         env=environment(),

@@ -59,8 +59,9 @@ class ImageError(DataError):
     """Report one image that cannot be decoded.
 
     Args:
-        reason: A stable code: ``missing``, ``empty``, ``not-an-image``, ``format``, ``truncated``,
-            ``too-many-pixels``, ``too-many-bytes``, ``too-many-scans``, ``corrupt`` or ``unreadable``.
+        reason: A stable code: ``missing``, ``empty``, ``not-an-image``, ``format``,
+            ``truncated``, ``too-many-pixels``, ``too-many-bytes``, ``too-many-scans``, ``corrupt``
+            or ``unreadable``.
     """
 
     def __init__(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from googlenet.errors import MissingExtraError
 
 # Top-level package to the extra that brings it, for those that some part cannot work without.
@@ -13,6 +15,21 @@ EXTRAS = {
     "torchvision": "torch",
     "elpv_dataset": "demo",
 }
+
+
+def require(*packages: str, needed_by: str) -> None:
+    """Check that packages are installed, before hours of work that would fail for want of one.
+
+    Args:
+        packages: Names that ``EXTRAS`` knows.
+        needed_by: What cannot work without them, such as ``googlenet train``.
+
+    Raises:
+        MissingExtraError: One is not installed.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise _not_installed(package, needed_by)
 
 
 def missing_extra(error: ImportError, needed_by: str) -> MissingExtraError | None:
@@ -29,6 +46,10 @@ def missing_extra(error: ImportError, needed_by: str) -> MissingExtraError | Non
     package = (error.name or "").partition(".")[0]
     if not isinstance(error, ModuleNotFoundError) or package not in EXTRAS:
         return None
+    return _not_installed(package, needed_by)
+
+
+def _not_installed(package: str, needed_by: str) -> MissingExtraError:
     return MissingExtraError(
         f"{needed_by} needs the package {package}, which is not installed",
         None,

@@ -41,7 +41,8 @@ class Prototxt:
 
     def __init__(self, size: int) -> None:
         self.text = [
-            f'name: "GoogLeNet"\ninput: "data"\ninput_shape {{ dim: 1 dim: 3 dim: {size} dim: {size} }}'
+            'name: "GoogLeNet" input: "data"\n'
+            f"input_shape {{ dim: 1 dim: 3 dim: {size} dim: {size} }}"
         ]
         self.learned: list[Learned] = []
 
@@ -60,7 +61,10 @@ class Prototxt:
         stride: int = 1,
         pad: int = 0,
     ) -> str:
-        body = f"convolution_param {{ num_output: {out} kernel_size: {kernel} stride: {stride} pad: {pad} }}"
+        body = (
+            f"convolution_param {{ num_output: {out} kernel_size: {kernel} "
+            f"stride: {stride} pad: {pad} }}"
+        )
         self.layer("Convolution", name, [bottom], name, body)
         self.learned.append(Learned(name, "Convolution", (out, channels, kernel, kernel)))
         # A top of its own for the rectified values, so that both can be read.

@@ -1,4 +1,4 @@
-"""The variant `torchvision` is torchvision's network, value by value, with torchvision's own weights."""
+"""The variant `torchvision` is torchvision's network, value by value, with its own weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop's parts on a narrow network: averaging, optimizer, checkpoints, divergence, frozen body."""
+"""The loop's parts: averaging, optimizer, checkpoints, divergence, a frozen body, stopping."""
 
 from __future__ import annotations
 
@@ -98,10 +98,12 @@ def test_the_average_is_the_mean_at_first_and_forgets_later(
         now = weights(state)
         seen.append(now)
         share = max(1 / (step + 1), least)
-        expected = now if expected is None else {
-            name: expected[name].lerp(now[name], share) if now[name].is_floating_point() else now[name]
-            for name in now
-        }
+        if expected is None:
+            expected = now
+        for name, value in now.items():
+            if value.is_floating_point():
+                value = expected[name].lerp(value, share)
+            expected[name] = value
     averaged = state.measured.state_dict()
     assert any("running_mean" in name for name in averaged)
     for name, value in averaged.items():

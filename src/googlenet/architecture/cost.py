@@ -79,7 +79,7 @@ def pool_size(size: int, kernel: int, rounding: PoolRounding) -> int:
 
 
 def aux_pool_size(size: int) -> int:
-    """Return the output side of the heads' 5x5 average pool of stride 3, rounded up as Caffe does."""
+    """Return the output side of the heads' 5x5 average pool of stride 3, rounded up as in Caffe."""
     return -(-(size - 5) // 3) + 1 if size >= 5 else 0
 
 

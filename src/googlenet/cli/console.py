@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,33 @@ def progress_console() -> Console:
     plain = bool(os.environ.get("NO_COLOR"))
     # Sentences run on in a log; only a terminal has an edge to break them at.
     return Console(stderr=True, no_color=plain, highlight=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def progress_bar(work: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal while inside the ``with`` block, and nothing elsewhere.
+
+    Args:
+        work: What is being done.
+        unit: What is counted.
+
+    Returns:
+        A function to tell how many are done, of how many.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = progress_console()
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn(f"{{task.completed}}/{{task.total}} {unit}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    ) as bar:
+        task = bar.add_task(work, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 def note(text: str) -> None:

@@ -6,8 +6,9 @@ from typing import Literal
 
 from cyclopts import App
 
-from googlenet.cli.console import note, write_document, write_result
+from googlenet.cli.console import note, progress_bar, write_document, write_result
 from googlenet.cli.measures import class_rows_csv, summary
+from googlenet.extras import require
 
 EXAMPLES = """\
 Examples:
@@ -30,6 +31,7 @@ def evaluate(
     out: str | None = None,
     batch_size: int = 32,
     workers: int = 1,
+    seed: int = 0,
     device: str = "cpu",
     max_unreadable: float = 0.05,
 ) -> int:
@@ -38,12 +40,13 @@ def evaluate(
     Args:
         model: Model directory, such as RUN/best.
         data: Directory of classes or of splits, CSV file, or name of a data set.
-        split: Part to measure [default: test where there is one, or else validation].
+        split: Part to measure [default: test where there is one, else validation, else all].
         format: How to write the measures; csv has a row for each class [default: text].
         json: The same as --format json.
         out: Directory for every file's prediction, the confusion matrix and the worst mistakes.
         batch_size: Images that go through the network at once [default: 32].
         workers: Processes that read images; 0 reads in the same one [default: 1].
+        seed: Of the run whose validation part was carved from its images [default: 0].
         device: PyTorch's name of the device [default: cpu].
         max_unreadable: Share of the images that may be unreadable [default: 0.05].
     """
@@ -51,18 +54,22 @@ def evaluate(
 
     read_config(model)  # a fault here costs nothing to find; PyTorch takes a second to import
 
+    require("torch", "torchmetrics", needed_by="googlenet evaluate")
     from googlenet.evaluation.evaluate import evaluate as measure
 
-    evaluation = measure(
-        model,
-        data,
-        split=split,
-        batch_size=batch_size,
-        out=out,
-        max_unreadable=max_unreadable,
-        device=device,
-        workers=workers,
-    )
+    with progress_bar("measuring", "images") as show:
+        evaluation = measure(
+            model,
+            data,
+            split=split,
+            batch_size=batch_size,
+            workers=workers,
+            out=out,
+            max_unreadable=max_unreadable,
+            device=device,
+            seed=seed,
+            progress=show,
+        )
     if json or format == "json":
         write_document(evaluation.to_json())
     elif format == "csv":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +11,7 @@ from cyclopts import App
 
 from googlenet.cli.console import progress_console, write_document, write_result
 from googlenet.cli.measures import summary
+from googlenet.extras import require
 from googlenet.training.settings import TrainSettings, read_arguments
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def train(
     save_every: int | None = None,
     max_unreadable: float | None = None,
 ) -> int:
-    """Train a classifier on labelled images, and measure it.
+    """Train a classifier on labelled images, measure it, and write a report.
 
     Ctrl-C saves the run and stops; --resume goes on as if it had never stopped.
 
@@ -94,6 +96,11 @@ def train(
     # What the settings say of themselves comes before PyTorch, which takes a second to import.
     settings = TrainSettings(**given) if resume is None else _resumed(Path(resume), given)
 
+    # OpenMP's threads spin while they wait for each other, and take the processor from those that
+    # read images. It looks at this when PyTorch is imported; a user's own value holds.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+    require("torch", "torchvision", "torchmetrics", needed_by="googlenet train")
     from googlenet.training.run import train as run_training
 
     result = run_training(

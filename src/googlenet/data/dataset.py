@@ -119,12 +119,15 @@ class FileReader:
     files: tuple[str, ...]
 
     def pixels(self, place: int, name: str) -> NDArray[np.uint8]:
+        """Decode the file."""
         return read_image(self.path(place))
 
     def path(self, place: int) -> Path:
+        """Return the file."""
         return self.root / self.files[place]
 
     def fingerprint(self) -> bytes:
+        """Digest the sizes of all files."""
         sizes = hashlib.sha256()
         for place in range(len(self.files)):
             try:
@@ -146,12 +149,15 @@ class ArrayReader:
     images: NDArray[np.uint8]
 
     def pixels(self, place: int, name: str) -> NDArray[np.uint8]:
+        """Give the grey values to all three channels."""
         return three_channels(self.images[place])
 
     def path(self, place: int) -> None:
-        return None
+        """Return None: there is no file."""
+        return
 
     def fingerprint(self) -> bytes:
+        """Digest all pixels."""
         return hashlib.sha256(self.images.tobytes()).digest()
 
 
@@ -169,6 +175,7 @@ class DatasetReader:
         self.ends = tuple(itertools.accumulate(len(dataset) for dataset in self.datasets))
 
     def pixels(self, place: int, name: str) -> NDArray[np.uint8]:
+        """Ask the data set that holds the place."""
         which = bisect.bisect_right(self.ends, place)
         first = self.ends[which - 1] if which else 0
         try:
@@ -183,9 +190,11 @@ class DatasetReader:
         return to_pixels(channels_last(image), name)
 
     def path(self, place: int) -> None:
-        return None
+        """Return None: there is no file."""
+        return
 
     def fingerprint(self) -> bytes:
+        """Tell the lengths; the items are the caller's own business."""
         return repr(self.ends).encode()
 
 

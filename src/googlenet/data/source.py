@@ -59,7 +59,7 @@ def open_data(
     validation_share: float = VALIDATION_SHARE,
     test_share: float = TEST_SHARE,
 ) -> DataSplits:
-    """Open data for training; what is missing of a validation part is carved from the training part.
+    """Open data for training; a missing validation part is carved from the training part.
 
     Args:
         data: A directory, a CSV file, the name of a data set, a map-style Python data set, a tuple

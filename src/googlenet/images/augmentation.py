@@ -1,4 +1,4 @@
-"""Random variation of training images, built from torchvision's transforms; free of torch to import.
+"""Random variation of training images by torchvision's transforms; free of torch to import.
 
 A varied image is a pure function of the pixels, the size and a seed: nothing is drawn from a random
 stream that an interruption, or another number of workers, could shift.
@@ -124,7 +124,8 @@ class Augmentation:
             steps.append(v2.RandomVerticalFlip())
         if self.changes_colours:
             steps.append(v2.ColorJitter(self.brightness, self.contrast, self.saturation, self.hue))
-        return v2.Compose(steps)
+        composed: Callable[..., Any] = v2.Compose(steps)
+        return composed
 
 
 def augment(
@@ -204,4 +205,6 @@ def _one_thread(wanted: bool) -> Iterator[None]:
 
 def _choice(what: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise UsageError(f"there is no {what} {value!r}", None, f"Choose one of: {', '.join(known)}.")
+        raise UsageError(
+            f"there is no {what} {value!r}", None, f"Choose one of: {', '.join(known)}."
+        )

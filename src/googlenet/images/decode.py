@@ -38,7 +38,9 @@ except ImportError:
     simplejpeg = None
 
 if TYPE_CHECKING:
-    ImageInput = str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any]
+    ImageInput = (
+        str | os.PathLike[str] | bytes | bytearray | memoryview | Image.Image | NDArray[Any]
+    )
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
@@ -211,7 +213,7 @@ def _decode_jpeg_fast(data: bytes, image: ImageFile.ImageFile) -> NDArray[np.uin
     try:
         # Strict: without it, the missing half of a photograph comes back as grey.
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, "RGB", strict=True)
-    except Exception:  # it raises KeyError and ValueError on images that are valid
+    except Exception:  # noqa: BLE001 - it raises KeyError and ValueError on valid images
         return None
     # Should the two read different sizes out of one file, Pillow's is the one that was checked.
     return pixels if pixels.shape == (image.height, image.width, 3) else None
@@ -224,7 +226,7 @@ def _orientation(image: Image.Image) -> int:
         orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Warning:
         raise
-    except Exception:  # damaged metadata does not make the picture unreadable
+    except Exception:  # noqa: BLE001 - damaged metadata does not make the picture unreadable
         return 1
     return orientation if isinstance(orientation, int) else 1
 
@@ -276,7 +278,7 @@ def _read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def _read_all(file: io.RawIOBase | io.FileIO) -> bytes:
-    """Read to the end, but no more than one byte beyond the limit, which ``decode`` then refuses."""
+    """Read to the end, but no more than one byte beyond the limit, which ``decode`` refuses."""
     parts, left = [], MAX_BYTES + 1
     while left and (part := file.read(left)):
         parts.append(part)

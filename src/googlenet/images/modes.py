@@ -73,7 +73,9 @@ def array_to_rgb(values: NDArray[Any]) -> NDArray[np.uint8]:
     elif values.dtype.kind == "f" or values.dtype.newbyteorder("=") == np.uint16:
         pixels = grey_to_uint8(values)
     else:
-        raise UndefinedPixelsError(f"an array of {values.dtype} is not uint8, uint16, bool or float")
+        raise UndefinedPixelsError(
+            f"an array of {values.dtype} is not uint8, uint16, bool or float"
+        )
     if pixels.ndim == 2 or pixels.shape[2] == 1:
         return three_channels(pixels.reshape(pixels.shape[:2]))
     if pixels.shape[2] == 4:
@@ -115,7 +117,7 @@ def on_white(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn pixels as the EXIF orientation (1 to 8) says; any other value leaves them as they are."""
+    """Turn pixels as the EXIF orientation (1 to 8) says; any other value leaves them alone."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

@@ -70,6 +70,7 @@ class StridedMaxPool(nn.Module):
         return F.max_pool2d(x, self.kernel_size, 2, ceil_mode=self.rounding == "ceil")
 
     def extra_repr(self) -> str:
+        """Describe the pool where PyTorch prints the network."""
         return f"kernel_size={self.kernel_size}, rounding={self.rounding}"
 
 
@@ -88,6 +89,7 @@ class LRN(nn.Module):
         return F.local_response_norm(x, norm.size, alpha, norm.beta, norm.k)
 
     def extra_repr(self) -> str:
+        """Describe the constants where PyTorch prints the network."""
         return str(self.norm)
 
 
