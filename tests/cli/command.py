@@ -13,7 +13,11 @@ PROGRAM = [sys.executable, "-m", "googlenet"]
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """The environment of a plain shell: no settings of ours, no colours, 80 columns."""
+    """The environment of a plain shell: no settings of ours, no colours, 80 columns.
+
+    One thread, since two in step crawl when something else keeps a processor busy, and the networks
+    here are too small to gain from a second.
+    """
     drop = ("GOOGLENET_", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "PYTHONWARNINGS")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
     bin_directory = str(Path(sys.executable).parent)
@@ -21,6 +25,7 @@ def environment(**changes: str) -> dict[str, str]:
         **kept,
         "COLUMNS": "80",
         "TERM": "xterm",
+        "OMP_NUM_THREADS": "1",
         "PATH": os.pathsep.join([bin_directory, kept.get("PATH", "")]),
         **changes,
     }

@@ -15,7 +15,18 @@ from googlenet.cli.main import main
 from tests.conftest import photograph, photographs
 
 Refusal = Callable[..., str]
-QUICK = ("--epochs", "1", "--input-size", "64", "--batch-size", "4", "--workers", "0")
+QUICK = (
+    "--epochs",
+    "1",
+    "--input-size",
+    "64",
+    "--batch-size",
+    "4",
+    "--workers",
+    "0",
+    "--threads",
+    "1",
+)
 
 
 @pytest.fixture

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import bisect
 import hashlib
-import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.errors import DataError, ImageError, UsageError
-from googlenet.images.decode import read_image, to_pixels
-from googlenet.images.modes import three_channels
+from googlenet.errors import DataError
+from googlenet.images.decode import read_image
+from googlenet.images.modes import array_to_rgb
 
 
 class Reader(Protocol):
@@ -140,17 +138,17 @@ class FileReader:
 
 @dataclass(frozen=True, eq=False)
 class ArrayReader:
-    """Read images from arrays in memory.
+    """Read images from an array in memory.
 
     Attributes:
-        images: (N, H, W) grey uint8.
+        images: (N, H, W) grey or (N, H, W, 3) RGB, uint8.
     """
 
     images: NDArray[np.uint8]
 
     def pixels(self, place: int, name: str) -> NDArray[np.uint8]:
-        """Give the grey values to all three channels."""
-        return three_channels(self.images[place])
+        """Return a copy, with three channels."""
+        return array_to_rgb(self.images[place])
 
     def path(self, place: int) -> None:
         """Return None: there is no file."""
@@ -158,95 +156,7 @@ class ArrayReader:
 
     def fingerprint(self) -> bytes:
         """Digest all pixels."""
-        return hashlib.sha256(self.images.tobytes()).digest()
-
-
-class DatasetReader:
-    """Read images from map-style Python data sets, one after the other.
-
-    Args:
-        datasets: Each has ``__len__`` and ``__getitem__``, whose items begin with the image:
-            anything that ``to_pixels`` takes, or a torch tensor (C, H, W) or (H, W), uint8 or
-            float in [0, 1].
-    """
-
-    def __init__(self, datasets: Sequence[Any]) -> None:
-        self.datasets = tuple(datasets)
-        self.ends = tuple(itertools.accumulate(len(dataset) for dataset in self.datasets))
-
-    def pixels(self, place: int, name: str) -> NDArray[np.uint8]:
-        """Ask the data set that holds the place."""
-        which = bisect.bisect_right(self.ends, place)
-        first = self.ends[which - 1] if which else 0
-        try:
-            image = self.datasets[which][place - first][0]
-        except OSError as error:  # what Pillow and the file system raise inside a data set
-            raise ImageError(
-                f"the data set cannot read it: {error}",
-                name,
-                "Replace the image, or leave it out of the data set.",
-                reason="unreadable",
-            ) from error
-        return to_pixels(channels_last(image), name)
-
-    def path(self, place: int) -> None:
-        """Return None: there is no file."""
-        return
-
-    def fingerprint(self) -> bytes:
-        """Tell the lengths; the items are the caller's own business."""
-        return repr(self.ends).encode()
-
-
-def channels_last(image: Any) -> Any:
-    """Turn a torch tensor (C, H, W) or (H, W) into an array; anything else is returned as it is."""
-    if not hasattr(image, "detach"):  # told by what it can do, so that torch is not imported
-        return image
-    array = image.detach().cpu().numpy()
-    return array.transpose(1, 2, 0) if array.ndim == 3 else array
-
-
-def dataset_labels(dataset: Any) -> tuple[list[int] | list[str], tuple[str, ...] | None]:
-    """Return the label of each item of a Python data set, and the classes where it names them.
-
-    Labels come from ``targets`` where the data set has them, as torchvision's do; else each item
-    is read once.
-
-    Raises:
-        DataError: A label is neither an integer nor text.
-        UsageError: It is no map-style data set.
-    """
-    if not (hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__")):
-        raise UsageError(
-            f"a {type(dataset).__name__} is no map-style data set",
-            None,
-            "Pass an object with __len__ and __getitem__ whose items are (image, label).",
-        )
-    inner, chosen = getattr(dataset, "dataset", None), getattr(dataset, "indices", None)
-    if inner is not None and chosen is not None:  # torch's Subset, which random_split makes
-        labels, classes = dataset_labels(inner)
-        picked: Any = [labels[int(index)] for index in chosen]
-        return picked, classes
-    targets = getattr(dataset, "targets", None)
-    if targets is None or getattr(dataset, "target_transform", None) is not None:
-        targets = [dataset[index][1] for index in range(len(dataset))]
-    named = getattr(dataset, "classes", None)
-    classes = tuple(map(str, named)) if named is not None else None
-    return _plain_labels(targets), classes
-
-
-def _plain_labels(targets: Iterable[Any]) -> list[int] | list[str]:
-    plain = [target.item() if hasattr(target, "item") else target for target in targets]
-    if all(isinstance(label, str) for label in plain):
-        return plain
-    if all(isinstance(label, int) and label >= 0 for label in plain):
-        return [int(label) for label in plain]
-    bad = next(label for label in plain if not isinstance(label, int) or label < 0)
-    raise DataError(
-        f"the data set has the label {bad!r}",
-        None,
-        "Labels are all integers from 0, or all names.",
-    )
+        return hashlib.sha256(np.ascontiguousarray(self.images).data).digest()
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,11 +1,18 @@
-"""Batches for training and evaluation; batch N is the same however it is reached."""
+"""Batches for training and evaluation, whose contents depend on nothing but their number.
+
+Batch N holds the same images, varied in the same way, whoever asks for it first: after any
+interruption, with any number of worker processes. So a run's position is one integer.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
-from collections.abc import Generator, Iterator
+import sys
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -15,44 +22,31 @@ from torch.utils.data import DataLoader, Dataset
 
 from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.data.dataset import ImageSet
-from googlenet.errors import ImageError
-from googlenet.images.augmentation import Augmentation, augment
+from googlenet.errors import ImageError, ResultError, UsageError
+from googlenet.images.augmentation import Augmentation, augment, seeded
 from googlenet.images.policy import prepare
 
-# Batches that each worker reads ahead.
-PREFETCH = 4
-
-# Set apart the two uses of the run's seed.
+# Set apart the two uses of a run's seed.
 _ORDER, _AUGMENTATION = 0, 1
 
+_PREFETCHED = 2
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """Hold some images of a set.
+    """Hold images that a network can take at once.
 
     Attributes:
-        images: (N, H, W, 3) uint8 RGB in [0, 255].
+        images: (N, H, W, 3) uint8 RGB.
         labels: (N,) int64.
-        indices: (N,) int64, each image's place in the set.
-        unreadable: Name and reason of the images that are missing from the batch.
+        indices: (N,) int64, each image's place in its image set.
+        unreadable: Name of each image that should be here and cannot be read, and the reason code.
     """
 
     images: Tensor
     labels: Tensor
     indices: Tensor
     unreadable: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """Stand in for an image that could not be decoded."""
-
-    name: str
-    reason: str
-
-
-Item = tuple[NDArray[np.uint8], int, int] | Unreadable
-Key = tuple[int, int]
 
 
 def sample_order(
@@ -62,25 +56,38 @@ def sample_order(
     batch_size: int,
     weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
-    """Return the order of the images in an epoch, as a pure function of its arguments.
+    """Return the order in which an epoch takes the images: a pure function of its arguments.
 
     Args:
-        count: Images in the set.
+        count: Number of images.
         seed: Of the run.
-        epoch: Counted from 0.
-        batch_size: The order is cut to whole batches, so that every step sees as many images; those
-            left out differ from epoch to epoch.
-        weights: (count,) chances of being drawn, in any unit; images are then drawn with
-            replacement. None for each image once.
+        epoch: From 0.
+        batch_size: What does not fill a batch is left out of this epoch; where there are fewer
+            images than that, all of them are one batch.
+        weights: (count,) relative chances, to draw with replacement; None takes each image once.
 
     Returns:
-        (steps * batch_size,) int64 indices.
+        Indices, (steps * batch_size,) int64.
     """
-    generator = np.random.Generator(np.random.PCG64((_ORDER, seed, epoch)))
-    whole = max(count // batch_size, 1) * min(batch_size, count)
+    length = max(count - count % batch_size, min(count, batch_size))
+    generator = np.random.Generator(np.random.PCG64(_seeds(_ORDER, seed, epoch)))
     if weights is None:
-        return generator.permutation(count)[:whole]
-    return generator.choice(count, whole, p=weights / weights.sum())
+        return generator.permutation(count)[:length].astype(np.int64)
+    chances = np.asarray(weights, np.float64)
+    return generator.choice(count, length, p=chances / chances.sum()).astype(np.int64)
+
+
+def augmentation_seed(seed: int, epoch: int, index: int, occurrence: int = 0) -> int:
+    """Return the seed of one varied image, in [0, 2**64).
+
+    Args:
+        seed: Of the run.
+        epoch: From 0.
+        index: The image's.
+        occurrence: How often the epoch took this image before, when it draws with replacement.
+    """
+    key = (epoch, index, occurrence) if occurrence else (epoch, index)
+    return int(_seeds(_AUGMENTATION, seed, *key).generate_state(1, np.uint64)[0])
 
 
 def training_loader(
@@ -95,134 +102,240 @@ def training_loader(
     workers: int,
     weights: NDArray[np.float64] | None = None,
 ) -> Generator[Batch, None, None]:
-    """Yield the batches of a run from ``start_step`` to its last step, over all its epochs.
+    """Yield the batches of a run's steps, one stream over all epochs.
 
-    Order and augmentation follow from the seed, the epoch and the image alone, so neither an
-    interruption nor another number of workers changes a batch. torch's global random numbers are
-    left alone. An unreadable image leaves its batch smaller.
+    Images that cannot be read are left out of their batch, which is smaller then, and listed.
+    No global random number generator is consumed.
 
     Args:
-        image_set: The training images.
-        augmentation: How to vary them.
-        size: Side of the result in pixels.
+        image_set: What to train on.
+        augmentation: How to vary it.
+        size: Side of the images in pixels.
         batch_size: Images a step.
-        seed: Of the run.
-        start_step: First step to yield, counted from 0.
-        total_steps: Steps of the whole run.
-        workers: Processes that read beside this one; 0 reads here.
-        weights: (images,) chances of being drawn, or None for each image once an epoch.
+        seed: Decides order and variation.
+        start_step: The first step to yield.
+        total_steps: One more than the last.
+        workers: Processes that read ahead; 0 reads in this one, when asked.
+        weights: (images,) chances of being drawn, for balanced sampling, or None.
+
+    Raises:
+        ResultError: A worker process died.
     """
-    keys = _Keys(len(image_set), batch_size, seed, start_step, total_steps, weights)
-    images = _AugmentedImages(image_set, augmentation, size, seed)
-    yield from _batches(images, keys, workers)
+    _check_positive(batch_size, workers)
+    keys = _TrainingKeys(len(image_set), batch_size, seed, start_step, total_steps, weights)
+    work = _TrainingWork(image_set, augmentation, size, seed)
+    return _batches(work, keys, workers)
 
 
 def evaluation_loader(
-    image_set: ImageSet, preprocessing: Preprocessing, *, batch_size: int, workers: int
+    image_set: ImageSet, policy: Preprocessing, *, batch_size: int, workers: int
 ) -> Generator[Batch, None, None]:
-    """Yield a set once, in order, resized and cropped by the policy."""
-    indices = range(len(image_set))
-    keys = [
-        [(0, index) for index in indices[start : start + batch_size]]
-        for start in range(0, len(image_set), batch_size)
-    ]
-    yield from _batches(_PreparedImages(image_set, preprocessing), keys, workers)
+    """Yield all images in their order, prepared by the policy; see ``training_loader``."""
+    _check_positive(batch_size, workers)
+    keys = _EvaluationKeys(len(image_set), batch_size)
+    return _batches(_EvaluationWork(image_set, policy), keys, workers)
 
 
-class _Keys:
-    """List the (epoch, index) keys of each batch, from a step on."""
+@dataclass(frozen=True)
+class _Key:
+    """Name one image of a batch: all that its pixels depend on, apart from the run's settings."""
 
-    def __init__(
-        self,
-        count: int,
-        batch_size: int,
-        seed: int,
-        start_step: int,
-        total_steps: int,
-        weights: NDArray[np.float64] | None,
-    ) -> None:
-        self.count = count
-        self.batch_size = min(batch_size, count)
-        self.seed = seed
-        self.start_step = start_step
-        self.total_steps = total_steps
-        self.weights = weights
+    index: int
+    epoch: int = 0
+    occurrence: int = 0
+
+
+class _Keys(Protocol):
+    """Yield the keys of each batch in turn."""
+
+    def __iter__(self) -> Iterator[list[_Key]]: ...
+
+    def __len__(self) -> int: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _TrainingKeys:
+    count: int
+    batch_size: int
+    seed: int
+    start_step: int
+    total_steps: int
+    weights: NDArray[np.float64] | None
 
     def __len__(self) -> int:
         return max(self.total_steps - self.start_step, 0)
 
-    def __iter__(self) -> Iterator[list[Key]]:
-        steps_per_epoch = max(self.count // self.batch_size, 1)
-        known, order = -1, np.empty(0, np.int64)
+    def __iter__(self) -> Iterator[list[_Key]]:
+        batch = min(self.batch_size, self.count)
+        steps_per_epoch = self.count // batch
+        epoch, keys = -1, list[_Key]()
         for step in range(self.start_step, self.total_steps):
-            epoch, place = divmod(step, steps_per_epoch)
-            if epoch != known:
-                order = sample_order(self.count, self.seed, epoch, self.batch_size, self.weights)
-                known = epoch
-            first = place * self.batch_size
-            yield [(epoch, int(index)) for index in order[first : first + self.batch_size]]
+            if step // steps_per_epoch != epoch:
+                epoch = step // steps_per_epoch
+                keys = self._epoch(epoch)
+            first = step % steps_per_epoch * batch
+            yield keys[first : first + batch]
+
+    def _epoch(self, epoch: int) -> list[_Key]:
+        order = sample_order(self.count, self.seed, epoch, self.batch_size, self.weights)
+        taken: dict[int, int] = {}
+        keys = []
+        for index in order.tolist():
+            keys.append(_Key(index, epoch, taken.get(index, 0)))
+            taken[index] = taken.get(index, 0) + 1
+        return keys
 
 
-@dataclass(frozen=True, eq=False)
-class _AugmentedImages(Dataset[Item]):
-    image_set: ImageSet
-    augmentation: Augmentation
-    size: int
-    seed: int
+@dataclass(frozen=True)
+class _EvaluationKeys:
+    count: int
+    batch_size: int
 
-    def __getitem__(self, key: Key) -> Item:
-        epoch, index = key
-        try:
-            pixels = self.image_set.pixels(index)
-        except ImageError as error:
-            return Unreadable(self.image_set.names[index], error.what)
-        entropy = np.random.SeedSequence((_AUGMENTATION, self.seed, epoch, index))
-        seed = int(entropy.generate_state(1, np.uint64)[0])
-        varied = augment(pixels, self.size, seed, self.augmentation)
-        return varied, int(self.image_set.labels[index]), index
+    def __len__(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[_Key]]:
+        for first in range(0, self.count, self.batch_size):
+            yield [_Key(i) for i in range(first, min(first + self.batch_size, self.count))]
 
 
-@dataclass(frozen=True, eq=False)
-class _PreparedImages(Dataset[Item]):
-    image_set: ImageSet
-    preprocessing: Preprocessing
+class _Work(Dataset[Batch]):
+    """Make whole batches from their keys, here or in a worker process."""
 
-    def __getitem__(self, key: Key) -> Item:
-        _, index = key
-        try:
-            pixels = self.image_set.pixels(index)
-        except ImageError as error:
-            return Unreadable(self.image_set.names[index], error.what)
-        return prepare(pixels, self.preprocessing), int(self.image_set.labels[index]), index
+    def __init__(self, image_set: ImageSet, size: int) -> None:
+        self.image_set = image_set
+        self.size = size
+
+    def __getitem__(self, keys: Sequence[_Key]) -> Batch:
+        images = torch.empty((len(keys), self.size, self.size, 3), dtype=torch.uint8)
+        pixels, filled = images.numpy(), 0
+        indices, unreadable = [], []
+        for key in keys:
+            try:
+                pixels[filled] = self._image(key)
+            except ImageError as error:
+                unreadable.append((self.image_set.names[key.index], error.reason))
+                continue
+            indices.append(key.index)
+            filled += 1
+        labels = self.image_set.labels[np.array(indices, np.int64)]
+        return Batch(
+            images[:filled],
+            torch.from_numpy(labels),
+            torch.tensor(indices, dtype=torch.int64),
+            tuple(unreadable),
+        )
+
+    def _image(self, key: _Key) -> NDArray[np.uint8]:
+        raise NotImplementedError
 
 
-def _batches(images: Dataset[Item], keys: Any, workers: int) -> Generator[Batch, None, None]:
-    loader = DataLoader(
-        images,
-        batch_sampler=keys,
-        num_workers=workers,
-        collate_fn=_collate,
-        worker_init_fn=_leave_signals_to_the_parent,
-        prefetch_factor=PREFETCH if workers else None,
-        # The loader draws a seed for its workers: from here, not from torch's global generator.
+class _TrainingWork(_Work):
+    def __init__(
+        self, image_set: ImageSet, augmentation: Augmentation, size: int, seed: int
+    ) -> None:
+        super().__init__(image_set, size)
+        self.augmentation = augmentation
+        self.seed = seed
+
+    def _image(self, key: _Key) -> NDArray[np.uint8]:
+        seed = augmentation_seed(self.seed, key.epoch, key.index, key.occurrence)
+        # A user's data set may vary images itself; what it draws from torch is pinned down too.
+        with seeded(seed):
+            pixels = self.image_set.pixels(key.index)
+        return augment(pixels, self.size, seed, self.augmentation)
+
+
+class _EvaluationWork(_Work):
+    def __init__(self, image_set: ImageSet, policy: Preprocessing) -> None:
+        super().__init__(image_set, policy.size)
+        self.policy = policy
+
+    def _image(self, key: _Key) -> NDArray[np.uint8]:
+        with seeded(key.index):
+            pixels = self.image_set.pixels(key.index)
+        return prepare(pixels, self.policy)
+
+
+def _batches(work: _Work, keys: _Keys, workers: int) -> Generator[Batch, None, None]:
+    if workers == 0 or len(keys) == 0:
+        for batch_keys in keys:
+            yield work[batch_keys]
+        return
+    loader: DataLoader[Batch] = DataLoader(
+        work,
+        batch_size=None,
+        sampler=keys,
+        num_workers=min(workers, len(keys)),
+        collate_fn=_as_it_is,
+        prefetch_factor=_PREFETCHED,
+        worker_init_fn=_init_worker,
+        # Without one of its own, the loader takes its workers' seeds from the global generator.
         generator=torch.Generator(),
     )
-    yield from loader
+    iterator = iter(loader)
+    processes = list(getattr(iterator, "_workers", ()))
+    try:
+        while True:
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                raise _worker_failed(error) from error
+            yield batch
+    finally:
+        with contextlib.suppress(AttributeError, RuntimeError):
+            iterator._shutdown_workers()  # type: ignore[attr-defined]
+        # They ignore SIGTERM, by which the loader would get rid of one that hangs.
+        for process in processes:
+            if process.is_alive():
+                process.kill()
+                process.join()
 
 
-def _collate(items: list[Item]) -> Batch:
-    read = [item for item in items if not isinstance(item, Unreadable)]
-    failed = tuple((item.name, item.reason) for item in items if isinstance(item, Unreadable))
-    images = np.stack([item[0] for item in read]) if read else np.empty((0, 1, 1, 3), np.uint8)
-    return Batch(
-        images=torch.from_numpy(images),
-        labels=torch.tensor([item[1] for item in read], dtype=torch.int64),
-        indices=torch.tensor([item[2] for item in read], dtype=torch.int64),
-        unreadable=failed,
-    )
+def _as_it_is(batch: Any) -> Any:
+    return batch
 
 
-def _leave_signals_to_the_parent(_: int) -> None:
-    """Let the training process decide when to stop: a terminal sends Ctrl-C to all of them."""
+def _init_worker(worker: int) -> None:
+    """Leave signals to the parent, which finishes its step and saves; but never outlive it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if sys.platform == "linux":
+        import ctypes
+
+        set_parent_death_signal = 1
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+        if os.getppid() == 1:  # the parent died before it was asked for
+            os._exit(1)
+
+
+def _worker_failed(error: RuntimeError) -> Exception:
+    text = str(error)
+    if "DataLoader worker" in text:
+        return ResultError(
+            "a process that reads images was killed",
+            None,
+            "Free some memory, or read in the main process with --workers 0.",
+        )
+    if "shared memory" in text or "No space left" in text:
+        return ResultError(
+            "there is too little shared memory to pass images between processes",
+            "/dev/shm",
+            "Enlarge it, or read in the main process with --workers 0.",
+        )
+    return error
+
+
+def _seeds(use: int, seed: int, *key: int) -> np.random.SeedSequence:
+    # A negative seed is as good as any; SeedSequence takes none.
+    return np.random.SeedSequence((use, seed % 2**64, *key))
+
+
+def _check_positive(batch_size: int, workers: int) -> None:
+    if batch_size < 1:
+        raise UsageError(f"batch size is {batch_size}", None, "Give a batch size of 1 or more.")
+    if workers < 0:
+        raise UsageError(f"workers is {workers}", None, "Give 0 workers or more.")

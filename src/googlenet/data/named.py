@@ -1,196 +1,184 @@
-"""Data sets that are known by name."""
+"""Data sets by name: elpv, fashion-mnist and digits."""
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
-import struct
+import os
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from platformdirs import user_cache_path
 
 from googlenet.data.dataset import ArrayReader, FileReader
-from googlenet.data.listing import Listing
+from googlenet.data.idx import read_idx
+from googlenet.data.listing import TEST_SEED, Listing
 from googlenet.data.split import stratified_split
-from googlenet.errors import DataError, MissingExtraError
+from googlenet.errors import DataError, MissingExtraError, UsageError
 
-NAMES = ("elpv", "fashion-mnist", "digits")
+NAMES = ("digits", "elpv", "fashion-mnist")
 
-# The test part of elpv never depends on the seed of a run, so that runs can be compared.
-ELPV_TEST_SHARE, ELPV_SPLIT_SEED = 0.25, 0
-ELPV_VALIDATION_SHARE = 0.1
-
-FASHION_CLASSES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
-    "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
-)  # fmt: skip
-FASHION_VALIDATION_SHARE = 5_000 / 60_000
-DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
-
-
-def read_named(name: str) -> Listing:
-    """List a data set by its name; ``fashion-mnist:DIRECTORY`` says where its files are."""
-    kind, _, place = name.partition(":")
-    if kind == "elpv":
-        return _elpv()
-    if kind == "digits":
-        return _digits()
-    return _fashion_mnist(Path(place) if place else None)
-
-
-def is_named(source: str) -> bool:
-    """Tell whether a user's word is the name of a data set."""
-    return source.partition(":")[0] in NAMES and (":" not in source or source[:7] == "fashion")
+_FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+_FASHION_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+# Where Debian's package dataset-fashion-mnist puts them.
+_DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
-def _elpv() -> Listing:
-    """List the solar cells of Buerhop-Lutz et al. 2018: defective at a probability of one half.
+def list_named(name: str) -> Listing:
+    """List a named data set; ``fashion-mnist:FOLDER`` reads its files from there.
 
-    Source: labels.csv of the package elpv-dataset: path, probability of a defect, wafer type.
+    Raises:
+        UsageError: There is no such data set, or it takes no folder.
+        DataError: Its files cannot be read or fetched.
+        MissingExtraError: The package that brings it is not installed.
     """
-    spec = importlib.util.find_spec("elpv_dataset")
-    if spec is None or spec.origin is None:
+    base, _, folder = name.partition(":")
+    if base == "fashion-mnist":
+        return _list_fashion_mnist(Path(folder) if folder else None)
+    if base in NAMES and not folder:
+        return _list_elpv() if base == "elpv" else _list_digits()
+    raise UsageError(
+        f"there is no data set {name!r}",
+        None,
+        f"Choose one of: {', '.join(NAMES)}; fashion-mnist may be followed by :FOLDER.",
+    )
+
+
+def is_named(name: str) -> bool:
+    """Tell whether a source is meant as the name of a data set."""
+    base, colon, _ = name.partition(":")
+    return base in NAMES and (not colon or base == "fashion-mnist")
+
+
+def _list_elpv() -> Listing:
+    """List 2,624 photographs of solar cells, 300 x 300, judged by experts.
+
+    A cell is defective where the probability that the experts gave it is one half or more. The
+    test part, a quarter, keeps every probability and both kinds of wafer in proportion.
+    """
+    # The package's own function reads all images into memory; its files say the same.
+    found = find_spec("elpv_dataset")
+    if found is None or not found.submodule_search_locations:
         raise MissingExtraError(
-            "the data set elpv is not installed", None, "Run: pip install 'googlenet[demo]'"
+            "the data set elpv needs the package elpv-dataset, which is not installed",
+            None,
+            "pip install 'googlenet[demo]'",
         )
-    root = Path(spec.origin).parent / "data"
+    root = Path(found.submodule_search_locations[0]) / "data"
     try:
-        lines = (root / "labels.csv").read_text(encoding="utf-8").split("\n")
-        rows = [line.split() for line in lines if line.strip()]
-        names = tuple(row[0] for row in rows)
-        strata = tuple((float(row[1]), row[2]) for row in rows)
-    except (OSError, ValueError, IndexError) as error:
+        rows = [line.split() for line in (root / "labels.csv").read_text().splitlines() if line]
+        names = tuple(name for name, _, _ in rows)
+        strata = tuple((float(probability), kind) for _, probability, kind in rows)
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"the labels of elpv cannot be read: {error}",
+            "the labels of elpv-dataset cannot be read",
             root / "labels.csv",
             "Install it again: pip install --force-reinstall elpv-dataset",
         ) from error
-    _, test = stratified_split(strata, ELPV_TEST_SHARE, ELPV_SPLIT_SEED)
-    tested = set(test.tolist())
+    _, test = stratified_split(strata, 0.25, TEST_SEED)
+    parts = ["train"] * len(names)
+    for place in test:
+        parts[place] = "test"
     return Listing(
-        source="elpv",
         name="elpv",
-        reader=FileReader(root, names),
-        names=names,
-        labels=tuple("defective" if each[0] >= 0.5 else "functional" for each in strata),
-        parts=tuple("test" if index in tested else "train" for index in range(len(rows))),
         classes=("functional", "defective"),
+        names=names,
+        labels=np.array([probability >= 0.5 for probability, _ in strata], np.int64),
+        reader=FileReader(root, names),
+        parts=tuple(parts),
         strata=strata,
-        shares=(ELPV_VALIDATION_SHARE, 0.0),
-        notes=("elpv's pictures are under CC BY-NC-SA 4.0: not for commercial use",),
+        validation_share=0.10,
         flip="all",
         root=root,
+        notes=("elpv's pictures are under CC BY-NC-SA 4.0: not for commercial use",),
     )
 
 
-def _fashion_mnist(folder: Path | None) -> Listing:
-    """List Fashion-MNIST (Xiao et al. 2017), from IDX files or torchvision's download."""
-    if folder is None:
-        folder = DEBIAN_FASHION if DEBIAN_FASHION.is_dir() else _downloaded_fashion()
-    images, labels, parts, names = [], [], [], []
-    for stem, part in (("train", "train"), ("t10k", "test")):
-        pixels = read_idx(folder, f"{stem}-images-idx3-ubyte", dimensions=3)
-        classes = read_idx(folder, f"{stem}-labels-idx1-ubyte", dimensions=1)
-        if len(pixels) != len(classes) or classes.max(initial=0) >= len(FASHION_CLASSES):
-            raise DataError(
-                f"the {stem} images and labels do not fit together",
-                folder,
-                "Take all four files from the same source.",
-            )
-        images.append(pixels)
-        labels.append(classes)
-        parts += [part] * len(pixels)
-        names += [f"{part}/{index:05d}" for index in range(len(pixels))]
-    return Listing(
-        source=f"fashion-mnist:{folder}",
-        name="fashion-mnist",
-        reader=ArrayReader(np.concatenate(images)),
-        names=tuple(names),
-        labels=tuple(FASHION_CLASSES[label] for label in np.concatenate(labels)),
-        parts=tuple(parts),
-        classes=FASHION_CLASSES,
-        shares=(FASHION_VALIDATION_SHARE, 0.0),
-    )
-
-
-def read_idx(folder: Path, stem: str, *, dimensions: int) -> NDArray[np.uint8]:
-    """Read an IDX file of bytes, gzipped or not: two zeros, 8, the dimensions, sizes, values.
-
-    Raises:
-        DataError: It is missing or is no such file.
-    """
-    plain, packed = folder / stem, folder / f"{stem}.gz"
-    path = plain if plain.exists() else packed
-    try:
-        data = path.read_bytes()
-        raw = gzip.decompress(data) if path == packed else data
-        if raw[:4] != bytes((0, 0, 8, dimensions)):
-            raise ValueError("its header is another one")
-        shape = struct.unpack_from(f">{dimensions}I", raw, 4)
-        values = np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions)
-        return values.reshape(shape).copy()
-    except (OSError, EOFError, ValueError, struct.error) as error:
-        raise DataError(
-            f"this is no IDX file of {dimensions} dimensions: {error}",
-            path,
-            "Give the directory with the four Fashion-MNIST files: fashion-mnist:DIRECTORY.",
-        ) from error
-
-
-def _downloaded_fashion() -> Path:
-    """Return where torchvision keeps its copy, which it fetches the first time."""
-    import os
-
-    from platformdirs import user_cache_path
-
-    cache = user_cache_path("googlenet")
-    folder = cache / "FashionMNIST" / "raw"
-    if not folder.is_dir() and os.environ.get("GOOGLENET_OFFLINE") == "1":
-        raise DataError(
-            "Fashion-MNIST is not here, and GOOGLENET_OFFLINE forbids to fetch it",
-            folder,
-            "Name the directory of its files: fashion-mnist:DIRECTORY.",
-        )
-    if not folder.is_dir():
-        try:
-            from torchvision.datasets import FashionMNIST
-
-            FashionMNIST(str(cache), train=True, download=True)
-        except ImportError as error:
-            raise MissingExtraError(
-                "fetching Fashion-MNIST needs torchvision",
-                None,
-                "Run: pip install 'googlenet[torch]', or name its directory: "
-                "fashion-mnist:DIRECTORY.",
-            ) from error
-        except (OSError, RuntimeError) as error:
-            raise DataError(
-                f"Fashion-MNIST cannot be fetched: {error}",
-                folder,
-                "Name the directory of its files: fashion-mnist:DIRECTORY.",
-            ) from error
-    return folder
-
-
-def _digits() -> Listing:
-    """List scikit-learn's 1,797 handwritten digits of 8x8 pixels."""
+def _list_digits() -> Listing:
+    """List scikit-learn's 1,797 handwritten digits, 8 x 8 pixels of 17 greys."""
     try:
         from sklearn.datasets import load_digits
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise MissingExtraError(
-            "the data set digits comes with scikit-learn", None, "Run: pip install scikit-learn"
+            "the data set digits needs the package scikit-learn, which is not installed",
+            None,
+            "pip install scikit-learn",
         ) from error
-    bunch: Any = load_digits()
-    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     return Listing(
-        source="digits",
         name="digits",
+        classes=tuple(map(str, digits.target_names)),
+        names=tuple(f"digits/{index:04}" for index in range(len(images))),
+        labels=digits.target.astype(np.int64),
         reader=ArrayReader(images),
-        names=tuple(f"{index:04d}" for index in range(len(images))),
-        labels=tuple(str(label) for label in bunch.target),
-        parts=(None,) * len(images),
-        classes=tuple("0123456789"),
         flip="none",
     )
+
+
+def _list_fashion_mnist(folder: Path | None) -> Listing:
+    """List 70,000 pictures of clothes, 28 x 28 grey, of which the last 10,000 are the test part."""
+    if folder is None:
+        folder = _find_fashion_mnist()
+    arrays = [read_idx(folder / name, 1 if "labels" in name else 3) for name in _FASHION_FILES]
+    train_images, train_labels, test_images, test_labels = arrays
+    for images, labels in ((train_images, train_labels), (test_images, test_labels)):
+        if len(images) != len(labels) or not len(labels) or labels.max() >= len(_FASHION_CLASSES):
+            raise DataError("images and labels do not fit together", folder, "Fetch them again.")
+    if train_images.shape[1:] != test_images.shape[1:]:
+        raise DataError("training and test images differ in size", folder, "Fetch them again.")
+    train, test = len(train_labels), len(test_labels)
+    return Listing(
+        name="fashion-mnist",
+        classes=_FASHION_CLASSES,
+        names=(
+            *(f"train/{index:05}" for index in range(train)),
+            *(f"test/{index:05}" for index in range(test)),
+        ),
+        labels=np.concatenate([train_labels, test_labels]).astype(np.int64),
+        reader=ArrayReader(np.concatenate([train_images, test_images])),
+        parts=("train",) * train + ("test",) * test,
+        validation_share=1 / 12,  # 5,000 of 60,000
+    )
+
+
+def _find_fashion_mnist() -> Path:
+    """Return the folder with the files: Debian's, the cache, or the cache after a download."""
+    cache = user_cache_path("googlenet")
+    fetched = cache / "FashionMNIST" / "raw"  # torchvision chooses these two names
+    for folder in (_DEBIAN_FASHION, fetched):
+        if all((folder / n).exists() or (folder / f"{n}.gz").exists() for n in _FASHION_FILES):
+            return folder
+    fix = "Fetch its four IDX files yourself and give fashion-mnist:FOLDER."
+    if os.environ.get("GOOGLENET_OFFLINE") == "1":
+        raise DataError(
+            "fashion-mnist is not here, and GOOGLENET_OFFLINE forbids to fetch it", fetched, fix
+        )
+    try:
+        from torchvision.datasets import FashionMNIST
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            "downloading fashion-mnist needs the package torchvision, which is not installed",
+            None,
+            "pip install 'googlenet[torch]'",
+        ) from error
+    try:
+        FashionMNIST(cache, download=True)
+    except (OSError, RuntimeError) as error:  # no network, or a file of another checksum
+        raise DataError(f"fashion-mnist cannot be fetched: {error}", fetched, fix) from error
+    return fetched

@@ -1,44 +1,43 @@
-"""Open labelled images, whatever they are, as a training, a validation and a test part."""
+"""From anything that holds labelled images to training, validation and test parts."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from googlenet.data.dataset import DatasetReader, ImageSet, dataset_labels
-from googlenet.data.folder import read_folder
-from googlenet.data.listing import Listing
-from googlenet.data.named import NAMES, is_named, read_named
-from googlenet.data.split import stratified_split
-from googlenet.data.table import read_table
+from googlenet.data.dataset import ImageSet
+from googlenet.data.folder import list_folder
+from googlenet.data.listing import TEST_SEED, TEST_SHARE, VALIDATION_SHARE, Listing
+from googlenet.data.named import NAMES, is_named, list_named
+from googlenet.data.python_dataset import list_datasets
+from googlenet.data.split import PARTS
+from googlenet.data.table import list_csv
 from googlenet.errors import DataError, UsageError
 from googlenet.images.augmentation import Flip
-
-VALIDATION_SHARE = 0.15
-TEST_SHARE = 0.15
 
 Part = Literal["train", "validation", "test", "all"]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class DataSplits:
     """Hold the parts of a data set.
 
     Attributes:
-        name: What reports call the data.
+        name: What the data is called.
         classes: Name of each class, in the order of the labels.
-        train: To learn from.
-        validation: To choose the model by.
-        test: To measure the chosen model once; None where the source has none.
-        notes: What was done that a user may want to know.
-        flip: How images may be mirrored: ``none``, ``horizontal`` or ``all``.
-        root: Directory that the names are relative to, if there is one.
-        fingerprint: Changes when classes, names, labels, parts or files change.
+        train: Images to train on.
+        validation: Images that choose the best weights.
+        test: Images that measure them, once; None where the source has none.
+        notes: What was done to arrive at the parts, for the user to read.
+        flip: Which mirror images look as likely: ``none``, ``horizontal`` or ``all``.
+        root: Directory of the data, if it is files.
+        fingerprint: SHA-256 over classes, names, labels, parts and sizes of files; hexadecimal.
     """
 
     name: str
@@ -56,228 +55,205 @@ def open_data(
     data: Any,
     *,
     seed: int = 0,
-    validation_share: float = VALIDATION_SHARE,
-    test_share: float = TEST_SHARE,
+    validation_share: float | None = None,
+    test_share: float | None = None,
+    classes: Sequence[str] | None = None,
 ) -> DataSplits:
-    """Open data for training; a missing validation part is carved from the training part.
+    """Open labelled images for training.
+
+    Parts that the source names are used as they are. Otherwise a test part is carved, the same
+    for every seed, and then validation from the rest, by the seed; both keep the classes in
+    proportion. A source that names training images but no test part has none.
 
     Args:
-        data: A directory, a CSV file, the name of a data set, a map-style Python data set, a tuple
-            of two or three of them (train, validation, test), or ``DataSplits``, returned as is.
-        seed: Decides which images are carved.
-        validation_share: Share of all images for validation, where the source does not say.
-        test_share: Share of all images for the test, where the source has no parts at all.
+        data: A directory with ``train/`` and any of ``val``, ``valid``, ``validation`` and
+            ``test``, or with a directory for each class; a CSV file ``path,label[,split]``; a name
+            (``elpv``, ``fashion-mnist``, ``fashion-mnist:FOLDER``, ``digits``); a map-style Python
+            data set, or a tuple of them for train, validation and test; or what this returned.
+        seed: Decides which images are carved for validation.
+        validation_share: Share of the images to carve, of all where a test part is carved too;
+            None for the source's own, which is 0.15 unless it is a named one.
+        test_share: Share of all images; None as above.
+        classes: Names and order of the classes; None for the names in the source, sorted.
 
     Raises:
-        DataError: The images or labels cannot be read or do not fit together.
+        DataError: Images or labels cannot be found, or do not fit together.
+        UsageError: The source is of another type.
         MissingExtraError: A named data set needs a package that is not installed.
-        UsageError: It is nothing that can be opened.
     """
     if isinstance(data, DataSplits):
         return data
-    listing = _listing(data)
-    validation_share, test_share = listing.shares or (validation_share, test_share)
-    return _split(listing, seed, validation_share, test_share)
+    for what, share in (("validation", validation_share), ("test", test_share)):
+        if share is not None and not 0 < share < 1:
+            raise UsageError(f"a {what} share of {share} is none", None, "Choose 0 < share < 1.")
+    listing = _list(data, classes)
+    _check_classes(listing)
+    notes = list(listing.notes)
+    places = np.arange(len(listing.names), dtype=np.int64)
+    # Carved in this order, so that the test images do not depend on the seed.
+    if listing.parts is None:
+        tested = test_share or listing.test_share or TEST_SHARE
+        rest, test = listing.carve(places, tested, TEST_SEED)
+        validation = places[:0]
+    else:
+        tested = 0.0
+        rest, validation, test = map(listing.places, PARTS)
+    if not len(validation):
+        share = validation_share or listing.validation_share or VALIDATION_SHARE
+        rest, validation = listing.carve(rest, share / (1 - tested), seed)
+        carved = f"{len(validation)} images are carved from training for validation by seed {seed}"
+        notes.append(carved)
+        if tested:
+            notes[-1] = (
+                f"split by seed {seed} into {len(rest)} training, {len(validation)} validation "
+                f"and {len(test)} test images; the test images are the same for every seed"
+            )
+    if not len(validation) or (tested and not len(test)):
+        raise DataError(
+            "there are too few images to carve a part for validation",
+            _where(data),
+            "Add images: two classes of two at the very least.",
+        )
+    train = listing.images(rest)
+    _check_every_class(train, data)
+    parts = (
+        train,
+        listing.images(validation),
+        listing.images(test) if len(test) else None,
+    )
+    return DataSplits(
+        name=listing.name,
+        classes=listing.classes,
+        train=parts[0],
+        validation=parts[1],
+        test=parts[2],
+        notes=tuple(notes),
+        flip=listing.flip,
+        root=listing.root,
+        fingerprint=_fingerprint(listing, parts),
+    )
 
 
 def open_evaluation_set(
     data: Any, *, classes: Sequence[str], split: Part | None = None, seed: int = 0
 ) -> tuple[ImageSet, Part]:
-    """Open data for measuring a model; labels are matched to its classes by name.
+    """Open labelled images to measure a model on, with its own labels.
 
     Args:
-        data: As in ``open_data``.
-        classes: The model's classes.
-        split: The part to measure; None for the test part where there is one, else the validation
-            part, else all images.
+        data: As for ``open_data``, but one class is enough, and so are parts without ``train/``.
+        classes: Names of the model's classes; labels are matched by name.
+        split: The part to take. ``all`` takes every image. None takes the test part, or else the
+            validation part, of a source that names its parts, and every image of one that does not.
         seed: Of the run whose validation part was carved from the training part.
 
     Returns:
         The images, and which part they are.
 
     Raises:
-        DataError: The part is missing, or has images of a class that the model does not know.
+        DataError: The images cannot be found, or are of a class that the model does not know, or
+            the source has no such part.
+        UsageError: There is no split of that name, or the source is of another type.
     """
-    if isinstance(data, DataSplits):
-        parts = {"train": data.train, "validation": data.validation, "test": data.test}
-        asked: Part = split or ("test" if data.test is not None else "validation")
-        chosen = parts.get(asked)
-        if chosen is None:
-            raise _no_part(asked, data.name)
-        return chosen.with_classes(classes), asked
-    listing = _listing(data)
-    present = set(listing.parts)
-    if split == "all" or (split is None and present == {None}):
-        return _image_set(listing).with_classes(classes), "all"
-    part: Part = split or ("test" if "test" in present else "validation")
-    if part not in present or part == "train":  # what a run carves is carved again
-        splits = open_data(data, seed=seed)
-        if part == "test" and splits.test is None:
-            raise _no_part(part, listing.source)
-        return open_evaluation_set(splits, classes=classes, split=part)
-    places = [index for index, each in enumerate(listing.parts) if each == part]
-    return _image_set(listing).subset(places).with_classes(classes), part
-
-
-def _listing(data: Any) -> Listing:
-    if isinstance(data, str) and is_named(data) and not Path(data).exists():
-        return read_named(data)
-    if isinstance(data, str | Path):
-        path = Path(data)
-        if path.suffix.lower() == ".csv" and not path.is_dir():
-            return read_table(path)
-        if path.is_file():
-            raise DataError(
-                "this is a file, and no CSV file",
-                path,
-                f"Give a directory, a CSV file, or one of: {', '.join(NAMES)}.",
-            )
-        return read_folder(path)
-    return _python_listing(data)
-
-
-def _python_listing(data: Any) -> Listing:
-    """List one, two or three Python data sets: train, validation, test."""
-    datasets = data if isinstance(data, tuple | list) else (data,)
-    if not 1 <= len(datasets) <= 3:
+    if split not in (None, "all", *PARTS):
         raise UsageError(
-            f"{len(datasets)} data sets are no training, validation and test part",
-            None,
-            "Pass one to three of them.",
+            f"there is no split {split!r}", None, f"Choose one of: {', '.join(PARTS)}, all."
         )
-    kinds: tuple[str | None, ...] = ("train", "validation", "test")
-    if len(datasets) == 1:
-        kinds = (None,)
-    names: list[str] = []
-    labels: list[str] = []
-    parts: list[str | None] = []
-    declared: tuple[str, ...] | None = None
-    for dataset, kind in zip(datasets, kinds, strict=False):
-        own, classes = dataset_labels(dataset)
-        if own and isinstance(own[0], int):
-            width = len(str(max(own)))
-            known = classes or tuple(f"{value:0{width}d}" for value in range(int(max(own)) + 1))
-            if max(own) >= len(known):
-                raise DataError(
-                    f"the label {max(own)} has no name among {len(known)} classes",
-                    kind,
-                    "Give the data set a name for each label in `classes`.",
-                )
-            own = [known[int(label)] for label in own]
-        declared = declared or classes
-        prefix = f"{kind}/" if kind else ""
-        names += [f"{prefix}{index:05d}" for index in range(len(own))]
-        labels += [str(label) for label in own]
-        parts += [kind] * len(own)
-    found = sorted(set(labels))
-    return Listing(
-        source="the Python data set",
-        name="dataset",
-        reader=DatasetReader(datasets),
-        names=tuple(names),
-        labels=tuple(labels),
-        parts=tuple(parts),
-        classes=tuple(declared) if declared and set(found) <= set(declared) else tuple(found),
-    )
+    if isinstance(data, DataSplits):
+        images, part = _part(data, split)
+    else:
+        images, part = _listed_part(data, split, seed)
+    if not len(images):
+        raise DataError("there is no image to measure on", _where(data), "Give labelled images.")
+    return images.with_classes(classes), part
 
 
-def _image_set(listing: Listing) -> ImageSet:
-    index = {name: place for place, name in enumerate(listing.classes)}
-    return ImageSet(
-        classes=listing.classes,
-        names=listing.names,
-        labels=np.array([index[label] for label in listing.labels], np.int64),
-        reader=listing.reader,
-        places=np.arange(len(listing.names), dtype=np.int64),
-    )
+def _listed_part(data: Any, split: Part | None, seed: int) -> tuple[ImageSet, Part]:
+    listing = _list(data, None)
+    named = set(listing.parts or ())
+    if split == "all" or (split is None and not named):
+        return listing.images(), "all"
+    part: Part = split or ("test" if "test" in named else "validation")
+    if part == "test" and named and "test" not in named:
+        raise _no_part(part, _where(data))
+    if part in named and (part != "train" or "validation" in named):
+        return listing.images(listing.places(part)), part
+    # What a run carves is carved again.
+    return _part(open_data(data, seed=seed), part)
 
 
-def _split(listing: Listing, seed: int, validation_share: float, test_share: float) -> DataSplits:
-    everything = _image_set(listing)
-    places: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
-    undecided: list[int] = []
-    for index, part in enumerate(listing.parts):
-        (undecided if part is None else places[part]).append(index)
-    notes = list(listing.notes)
-    strata = listing.strata or listing.labels
-    if undecided:
-        places["train"], places["test"] = _carve(undecided, strata, test_share, seed)
-        # The share is one of all images, and the test part is gone from them.
-        validation_share /= 1 - test_share
-    _check_classes(listing, everything, places)
-    if not places["validation"]:
-        places["train"], places["validation"] = _carve(
-            places["train"], strata, validation_share, seed
+def _part(splits: DataSplits, split: Part | None) -> tuple[ImageSet, Part]:
+    part: Part = split or ("validation" if splits.test is None else "test")
+    images: ImageSet | None = getattr(splits, part, None)
+    if images is None:
+        raise _no_part(part, splits.name)
+    return images, part
+
+
+def _list(data: Any, classes: Sequence[str] | None) -> Listing:
+    if not isinstance(data, str | os.PathLike):
+        return list_datasets(tuple(data) if isinstance(data, tuple | list) else (data,), classes)
+    path = Path(data)
+    if isinstance(data, str) and is_named(data):
+        listing = list_named(data)
+        if path.exists():
+            note = f"{data} is the data set of that name; write ./{data} for what is here"
+            listing = replace(listing, notes=(*listing.notes, note))
+    elif path.suffix.lower() == ".csv" and not path.is_dir():
+        listing = list_csv(path)
+    elif path.is_dir():
+        listing = list_folder(path)
+    elif path.exists():
+        raise DataError(
+            "this is a file, and no CSV file", path, "Give a directory, or a CSV file of labels."
         )
-        if undecided:
-            notes.append(
-                f"split by seed {seed}: {len(places['train'])} images to train, "
-                f"{len(places['validation'])} to validate, {len(places['test'])} to test"
-            )
-        else:
-            notes.append(
-                f"{len(places['validation'])} training images carved for validation by seed {seed}"
-            )
-    return DataSplits(
-        name=listing.name,
-        classes=listing.classes,
-        train=everything.subset(places["train"]),
-        validation=everything.subset(places["validation"]),
-        test=everything.subset(places["test"]) if places["test"] else None,
-        notes=tuple(notes),
-        flip=listing.flip,
-        root=listing.root,
-        fingerprint=_fingerprint(listing, places),
-    )
+    else:
+        raise DataError(
+            "there is no such directory, file or data set",
+            path,
+            f"Check the path, or name a data set: {', '.join(NAMES)}.",
+        )
+    return listing if classes is None else listing.in_classes(classes)
 
 
-def _carve(
-    places: list[int], strata: Sequence[Any], share: float, seed: int
-) -> tuple[list[int], list[int]]:
-    kept, carved = stratified_split([strata[place] for place in places], share, seed)
-    return [places[index] for index in kept], [places[index] for index in carved]
-
-
-def _check_classes(listing: Listing, images: ImageSet, places: dict[str, list[int]]) -> None:
-    """Refuse what cannot be learned.
-
-    Raises:
-        DataError: There are fewer than two classes, or one has no training image.
-    """
+def _check_classes(listing: Listing) -> None:
+    if listing.parts is not None and "train" not in listing.parts:
+        raise DataError(
+            "there is no training image", listing.root, "Put the training images into train/."
+        )
     if len(listing.classes) < 2:
         raise DataError(
-            f"there is one class only: {listing.classes[0]}",
-            listing.source,
-            "Give images of at least two classes, one directory each.",
+            f"there is one class only, {listing.classes[0]!r}",
+            listing.root,
+            "Add a directory of images for each further class; a classifier needs two.",
         )
-    trained = set(images.labels[places["train"]].tolist())
-    for part in ("validation", "test"):
-        for place in places[part]:
-            label = int(images.labels[place])
-            if label not in trained:
-                raise DataError(
-                    f"the {part} part has a class that training lacks: {listing.classes[label]}",
-                    listing.names[place],
-                    "Add training images of it, or remove it.",
-                )
-    for label, name in enumerate(listing.classes):
-        if label not in trained:
-            raise DataError(
-                f"a class with no image to train on: {name}",
-                listing.source,
-                "Add images of it, or remove its directory.",
-            )
 
 
-def _fingerprint(listing: Listing, places: dict[str, list[int]]) -> str:
+def _check_every_class(train: ImageSet, data: Any) -> None:
+    empty = [n for n, count in zip(train.classes, train.counts(), strict=True) if not count]
+    if empty:
+        raise DataError(
+            f"the class {', '.join(map(repr, empty))} has no training image",
+            _where(data),
+            "Add images of it, or remove its directory.",
+        )
+
+
+def _fingerprint(listing: Listing, parts: Sequence[ImageSet | None]) -> str:
     digest = hashlib.sha256()
-    for text in (*listing.classes, *listing.names, *listing.labels):
-        digest.update(text.encode("utf-8", "surrogateescape") + b"\0")
-    for part, indices in places.items():
-        digest.update(part.encode() + np.array(indices, "<i8").tobytes())
+    for name in listing.classes:
+        digest.update(f"{name}\0".encode("utf-8", "surrogatepass"))
+    for part, images in zip(PARTS, parts, strict=True):
+        if images is not None:
+            for name, label in zip(images.names, images.labels.tolist(), strict=True):
+                row = f"{part}\0{label}\0{name}\0"
+                digest.update(row.encode("utf-8", "surrogatepass"))
     digest.update(listing.reader.fingerprint())
     return digest.hexdigest()
 
 
-def _no_part(part: str, where: str) -> DataError:
-    return DataError(f"there is no {part} part", where, "Choose another --split.")
+def _where(data: object) -> str | None:
+    return os.fspath(data) if isinstance(data, str | os.PathLike) else None
+
+
+def _no_part(part: str, where: str | None) -> DataError:
+    return DataError(f"the data has no {part} part", where, "Choose another --split.")

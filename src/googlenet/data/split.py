@@ -80,14 +80,19 @@ def write_split(path: str | os.PathLike[str], splits: DataSplits) -> None:
     A cell that a spreadsheet would run gets an apostrophe before it, which ``read_split`` takes
     off. Names of files keep their bytes, whether or not those are UTF-8.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_HEADER)
+    rows = [_HEADER]
     for part in PARTS:
         images = getattr(splits, part)
         if images is not None:
             for name, label in zip(images.names, images.labels.tolist(), strict=True):
-                writer.writerow([_cell(name), _cell(images.classes[label]), part])
+                rows.append([escaped_cell(name), escaped_cell(images.classes[label]), part])
+    text = io.StringIO()
+    # The csv module leaves a carriage return bare that it then refuses to read.
+    returns = any("\r" in cell for row in rows for cell in row)
+    writer = csv.writer(
+        text, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL
+    )
+    writer.writerows(rows)
     write_atomic(path, text.getvalue().encode("utf-8", "surrogateescape"))
 
 
@@ -111,12 +116,14 @@ def read_split(path: str | os.PathLike[str]) -> list[SplitRow]:
         or any(len(row) != 3 or row[2] not in PARTS for row in rows[1:])
     ):
         raise DataError("the file does not record a split", path, fix)
-    return [SplitRow(_original(name), _original(label), part) for name, label, part in rows[1:]]
+    return [SplitRow(plain_cell(name), plain_cell(label), part) for name, label, part in rows[1:]]
 
 
-def _cell(text: str) -> str:
+def escaped_cell(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run, or what begins with one."""
     return f"'{text}" if text.startswith(_ESCAPED) else text
 
 
-def _original(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") else cell
+def plain_cell(cell: str) -> str:
+    """Undo ``escaped_cell``; an apostrophe before anything else is part of the text."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_ESCAPED) else cell

@@ -94,11 +94,6 @@ class Augmentation:
                 "Choose 0 or more, for hue at most 0.5.",
             )
 
-    @property
-    def changes_colours(self) -> bool:
-        """Whether anything but the geometry is varied."""
-        return any((self.brightness, self.contrast, self.saturation, self.hue))
-
     def transform(self, size: int, interpolation: Interpolation = "bilinear") -> Callable[..., Any]:
         """Build the torchvision transform to ``size`` pixels a side, for one of the filters.
 
@@ -122,8 +117,9 @@ class Augmentation:
             steps.append(v2.RandomHorizontalFlip())
         if self.flip == "all":
             steps.append(v2.RandomVerticalFlip())
-        if self.changes_colours:
-            steps.append(v2.ColorJitter(self.brightness, self.contrast, self.saturation, self.hue))
+        colours = (self.brightness, self.contrast, self.saturation, self.hue)
+        if any(colours):
+            steps.append(v2.ColorJitter(*colours))
         composed: Callable[..., Any] = v2.Compose(steps)
         return composed
 
@@ -146,7 +142,7 @@ def augment(
 
     if augmentation.crop == "none":
         pixels = prepare(pixels, Preprocessing(size=size))
-    with seeded(seed), _one_thread(augmentation.changes_colours):
+    with seeded(seed), _one_thread():
         choices = augmentation.interpolations
         draw = int(torch.randint(len(choices), ())) if len(choices) > 1 else 0
         image: Tensor | Image.Image
@@ -156,7 +152,7 @@ def augment(
         else:
             image = Image.fromarray(pixels)
         varied: Tensor = _transform(augmentation, size, choices[draw])(image)
-    result: NDArray[np.uint8] = varied.permute(1, 2, 0).contiguous().numpy()
+        result: NDArray[np.uint8] = varied.permute(1, 2, 0).contiguous().numpy()
     return result
 
 
@@ -184,18 +180,14 @@ def _transform(
 
 
 @contextlib.contextmanager
-def _one_thread(wanted: bool) -> Iterator[None]:
-    """Compute with one thread where another number could round colours differently.
+def _one_thread() -> Iterator[None]:
+    """Compute with one thread: one image is too little for two, which would wait for each other.
 
-    The mean of a contrast change is a sum of floats, whose order follows the threads; a resize or
-    a flip is the same with any number of them.
+    It also fixes the order in which the mean of a contrast change is summed, and so its bits.
     """
     import torch
 
     threads = torch.get_num_threads()
-    if not wanted or threads == 1:
-        yield
-        return
     torch.set_num_threads(1)
     try:
         yield

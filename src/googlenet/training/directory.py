@@ -28,6 +28,7 @@ from googlenet.training.plan import Plan
 from googlenet.training.settings import TrainSettings
 
 RUNS = Path("runs/train")
+LOCK = ".lock"
 SHEET_IMAGES = 32
 SHEET_COLUMNS = 8
 SCHEMA = "googlenet.run/1"
@@ -46,7 +47,8 @@ def create(out: str | Path | None, name: str, *, overwrite: bool) -> Path:
     """
     run = _unused(RUNS / name) if out is None else Path(out)
     try:
-        held = sorted(each.name for each in run.iterdir()) if run.exists() else []
+        # A run that failed before it began leaves nothing but its lock.
+        held = sorted({each.name for each in run.iterdir()} - {LOCK}) if run.exists() else []
         if held and not overwrite:
             raise UsageError(
                 "the output directory is not empty",
@@ -81,7 +83,7 @@ def locked(run: Path) -> Iterator[None]:
     except ImportError:  # Windows has no flock; there the rule is on trust
         yield
         return
-    with (run / ".lock").open("w") as file:
+    with (run / LOCK).open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
