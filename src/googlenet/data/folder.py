@@ -126,11 +126,7 @@ def _list_classes(
 
 
 def _subfolders(directory: Path) -> list[str]:
-    try:
-        with os.scandir(directory) as entries:
-            return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-    except OSError as error:
-        raise _cannot_list(directory, error) from error
+    return [entry.name for entry in _entries(directory) if _is_directory(entry)]
 
 
 def _files(directory: Path) -> tuple[list[str], int]:
@@ -144,22 +140,38 @@ def _files(directory: Path) -> tuple[list[str], int]:
         current, prefix = waiting.pop()
         try:
             status = os.stat(current)
-            if (status.st_dev, status.st_ino) in visited and status.st_ino:
-                continue
-            visited.add((status.st_dev, status.st_ino))
-            with os.scandir(current) as entries:
-                for entry in entries:
-                    if entry.name.startswith("."):
-                        continue
-                    if entry.is_dir():
-                        waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
-                    elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
-                        found.append(prefix + entry.name)
-                    else:
-                        others += 1
-        except OSError as error:
-            raise _cannot_list(current, error) from error
+        except OSError:  # gone since it was listed
+            continue
+        if (status.st_dev, status.st_ino) in visited and status.st_ino:
+            continue
+        visited.add((status.st_dev, status.st_ino))
+        for entry in _entries(current):
+            if _is_directory(entry):
+                waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
+            elif os.path.splitext(entry.name)[1].lower() in IMAGE_SUFFIXES:
+                found.append(prefix + entry.name)
+            else:
+                others += 1
     return sorted(found), others
+
+
+def _entries(directory: Path) -> list[os.DirEntry[str]]:
+    """List what is not hidden, by name: the file system's own order is nobody's promise."""
+    try:
+        with os.scandir(directory) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(
+            f"the directory cannot be listed: {error.strerror}", directory, "Check its permissions."
+        ) from error
+    return sorted(shown, key=lambda entry: entry.name)
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def _name(root: Path) -> str:
@@ -168,9 +180,3 @@ def _name(root: Path) -> str:
 
 def _skipped_note(count: int) -> tuple[str, ...]:
     return (f"{count} files without an image's suffix are left out",) if count else ()
-
-
-def _cannot_list(directory: Path, error: OSError) -> DataError:
-    return DataError(
-        f"the directory cannot be listed: {error.strerror}", directory, "Check its permissions."
-    )

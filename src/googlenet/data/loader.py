@@ -7,18 +7,21 @@ interruption, with any number of worker processes. So a run's position is one in
 from __future__ import annotations
 
 import contextlib
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.data.dataset import ImageSet
@@ -40,7 +43,7 @@ class Batch:
         images: (N, H, W, 3) uint8 RGB.
         labels: (N,) int64.
         indices: (N,) int64, each image's place in its image set.
-        unreadable: Name of each image that should be here and cannot be read, and the reason code.
+        unreadable: Name of each image that should be here and cannot be read, and why.
     """
 
     images: Tensor
@@ -199,32 +202,34 @@ class _EvaluationKeys:
             yield [_Key(i) for i in range(first, min(first + self.batch_size, self.count))]
 
 
-class _Work(Dataset[Batch]):
+# What a batch is before it is one: the images in memory that processes share, the rest as arrays,
+# which are sent. To share a tensor while it is sent may fail where no error can be told.
+_Parts = tuple[Tensor, NDArray[np.int64], NDArray[np.int64], tuple[tuple[str, str], ...]]
+
+
+class _Work(Dataset[_Parts]):
     """Make whole batches from their keys, here or in a worker process."""
 
     def __init__(self, image_set: ImageSet, size: int) -> None:
         self.image_set = image_set
         self.size = size
 
-    def __getitem__(self, keys: Sequence[_Key]) -> Batch:
+    def __getitem__(self, keys: Sequence[_Key]) -> _Parts:
         images = torch.empty((len(keys), self.size, self.size, 3), dtype=torch.uint8)
+        if get_worker_info() is not None:
+            images.share_memory_()  # type: ignore[no-untyped-call]
         pixels, filled = images.numpy(), 0
         indices, unreadable = [], []
         for key in keys:
             try:
                 pixels[filled] = self._image(key)
             except ImageError as error:
-                unreadable.append((self.image_set.names[key.index], error.reason))
+                unreadable.append((self.image_set.names[key.index], error.what))
                 continue
             indices.append(key.index)
             filled += 1
-        labels = self.image_set.labels[np.array(indices, np.int64)]
-        return Batch(
-            images[:filled],
-            torch.from_numpy(labels),
-            torch.tensor(indices, dtype=torch.int64),
-            tuple(unreadable),
-        )
+        places = np.array(indices, np.int64)
+        return images[:filled], self.image_set.labels[places], places, tuple(unreadable)
 
     def _image(self, key: _Key) -> NDArray[np.uint8]:
         raise NotImplementedError
@@ -260,9 +265,9 @@ class _EvaluationWork(_Work):
 def _batches(work: _Work, keys: _Keys, workers: int) -> Generator[Batch, None, None]:
     if workers == 0 or len(keys) == 0:
         for batch_keys in keys:
-            yield work[batch_keys]
+            yield _batch(work[batch_keys])
         return
-    loader: DataLoader[Batch] = DataLoader(
+    loader: DataLoader[_Parts] = DataLoader(
         work,
         batch_size=None,
         sampler=keys,
@@ -273,17 +278,18 @@ def _batches(work: _Work, keys: _Keys, workers: int) -> Generator[Batch, None, N
         # Without one of its own, the loader takes its workers' seeds from the global generator.
         generator=torch.Generator(),
     )
-    iterator = iter(loader)
-    processes = list(getattr(iterator, "_workers", ()))
+    with _child_signals_untouched():
+        iterator = iter(loader)
+    processes: list[BaseProcess] = list(getattr(iterator, "_workers", ()))
     try:
         while True:
             try:
-                batch = next(iterator)
+                parts = next(iterator)
             except StopIteration:
                 return
-            except RuntimeError as error:
-                raise _worker_failed(error) from error
-            yield batch
+            except (RuntimeError, OSError, EOFError) as error:
+                raise _worker_failed(error, processes) from error
+            yield _batch(parts)
     finally:
         with contextlib.suppress(AttributeError, RuntimeError):
             iterator._shutdown_workers()  # type: ignore[attr-defined]
@@ -292,6 +298,30 @@ def _batches(work: _Work, keys: _Keys, workers: int) -> Generator[Batch, None, N
             if process.is_alive():
                 process.kill()
                 process.join()
+
+
+def _batch(parts: _Parts) -> Batch:
+    images, labels, indices, unreadable = parts
+    return Batch(images, torch.from_numpy(labels), torch.from_numpy(indices), unreadable)
+
+
+@contextlib.contextmanager
+def _child_signals_untouched() -> Iterator[None]:
+    """Keep torch's handler for dead workers out: it raises wherever the parent happens to be.
+
+    Without it the loader looks every few seconds, when a batch is due.
+    """
+    number = getattr(signal, "SIGCHLD", None)
+    if number is None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(number)
+    try:
+        yield
+    finally:
+        # None stands for a handler that was not installed from Python, and cannot be put back.
+        if before is not None and signal.getsignal(number) is not before:
+            signal.signal(number, before)
 
 
 def _as_it_is(batch: Any) -> Any:
@@ -312,19 +342,22 @@ def _init_worker(worker: int) -> None:
             os._exit(1)
 
 
-def _worker_failed(error: RuntimeError) -> Exception:
+def _worker_failed(error: Exception, processes: Sequence[BaseProcess]) -> Exception:
+    """Turn what the loader raises into what to do about it, where the images are not at fault."""
     text = str(error)
-    if "DataLoader worker" in text:
-        return ResultError(
-            "a process that reads images was killed",
-            None,
-            "Free some memory, or read in the main process with --workers 0.",
-        )
     if "shared memory" in text or "No space left" in text:
         return ResultError(
             "there is too little shared memory to pass images between processes",
             "/dev/shm",
             "Enlarge it, or read in the main process with --workers 0.",
+        )
+    if isinstance(error, OSError | EOFError):  # a connection to one that dies at this moment
+        multiprocessing.connection.wait([process.sentinel for process in processes], timeout=1)
+    if not all(process.is_alive() for process in processes):
+        return ResultError(
+            "a process that reads images was killed",
+            None,
+            "Free some memory, or read in the main process with --workers 0.",
         )
     return error
 

@@ -38,16 +38,17 @@ def list_datasets(datasets: Sequence[Any], classes: Sequence[str] | None = None)
     labels: list[Any] = []
     names: list[str] = []
     parts: list[str] = []
+    adopted: tuple[str, ...] | None = None
     for prefix, dataset in zip(prefixes, datasets, strict=False):
         found, own_classes = _labels(dataset)
         if not found:
             raise DataError(f"the {prefix} data set is empty", None, "Give one with images.")
         # Numbers mean what their own data set says; names are matched with the others'.
-        labels += _named(found, classes or own_classes)
+        labels += _named(found, classes or own_classes or adopted)
         names += [f"{prefix}/{index:05}" for index in range(len(found))]
         parts += [prefix] * len(found)
-        if classes is None:
-            classes = own_classes
+        adopted = adopted or own_classes
+    classes = classes or adopted
     if classes is None:
         kinds = {type(label) for label in labels}
         if kinds == {int}:

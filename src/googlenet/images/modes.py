@@ -5,7 +5,7 @@ bilevel, grey       three equal channels
 palette             its colours
 alpha, or a colour
 marked transparent  the picture on white
-CMYK                255 - min(255, ink + black), as Pillow computes it
+CMYK                (255 - ink) * (255 - black) / 255
 16 bits a channel   the high byte (v >> 8)
 32-bit integer      the high byte of 16, where no value exceeds 16 bits; else refused
 float               255 * v rounded, where every value is in [0, 1]; else refused
