@@ -160,8 +160,8 @@ def test_unreadable_images_are_left_out_and_listed(tmp_path: Path, workers: int)
     whole = list(evaluation_loader(train, Preprocessing(size=32), batch_size=5, workers=workers))
     listed = dict(pair for batch in whole for pair in batch.unreadable)
     assert listed == {
-        "train/sky/01.jpg": "the file is not an image",
-        "train/leaf/03.jpg": "there is no such file",
+        "train/sky/01.jpg": "not-an-image",
+        "train/leaf/03.jpg": "missing",
     }
     assert sum(len(batch.labels) for batch in whole) == 9
 
@@ -237,6 +237,18 @@ def test_random_data_sets_are_pinned_down_too() -> None:
     ]
     assert found[0] == found[1] == found[2]
     assert all_generators() == before
+
+
+class FaultyPictures(Pictures):
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        raise RuntimeError("a mistake in the program")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_mistakes_in_a_data_set_are_shown_as_they_are(workers: int) -> None:
+    data = FaultyPictures([], [0, 1], targets=[0, 1])
+    with pytest.raises(RuntimeError, match="a mistake in the program"):
+        batches(open_data((data, data)).train, total=1, workers=workers)
 
 
 def test_settings_that_make_no_sense() -> None:
@@ -334,7 +346,7 @@ def test_spawned_processes_read_the_same(tmp_path: Path) -> None:
     code = (
         "import pickle, sys\n"
         "work, keys = pickle.load(sys.stdin.buffer)\n"
-        "sys.stdout.buffer.write(work[keys].images.numpy().tobytes())"
+        "sys.stdout.buffer.write(work[keys][0].numpy().tobytes())"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -343,7 +355,7 @@ def test_spawned_processes_read_the_same(tmp_path: Path) -> None:
         timeout=100,
         check=True,
     )
-    assert done.stdout == work[keys].images.numpy().tobytes()
+    assert done.stdout == work[keys][0].numpy().tobytes()
 
 
 TINY_MEMORY = """

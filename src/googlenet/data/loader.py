@@ -43,7 +43,7 @@ class Batch:
         images: (N, H, W, 3) uint8 RGB.
         labels: (N,) int64.
         indices: (N,) int64, each image's place in its image set.
-        unreadable: Name of each image that should be here and cannot be read, and why.
+        unreadable: Name of each image that should be here and cannot be read, and the reason code.
     """
 
     images: Tensor
@@ -224,7 +224,7 @@ class _Work(Dataset[_Parts]):
             try:
                 pixels[filled] = self._image(key)
             except ImageError as error:
-                unreadable.append((self.image_set.names[key.index], error.what))
+                unreadable.append((self.image_set.names[key.index], error.reason))
                 continue
             indices.append(key.index)
             filled += 1
@@ -338,7 +338,8 @@ def _init_worker(worker: int) -> None:
         set_parent_death_signal = 1
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-        if os.getppid() == 1:  # the parent died before it was asked for
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():  # it died before that was asked for
             os._exit(1)
 
 
@@ -351,8 +352,11 @@ def _worker_failed(error: Exception, processes: Sequence[BaseProcess]) -> Except
             "/dev/shm",
             "Enlarge it, or read in the main process with --workers 0.",
         )
-    if isinstance(error, OSError | EOFError):  # a connection to one that dies at this moment
-        multiprocessing.connection.wait([process.sentinel for process in processes], timeout=1)
+    if isinstance(error, OSError | EOFError):  # from a connection to one that dies at this moment
+        ended = multiprocessing.connection.wait([each.sentinel for each in processes], timeout=1)
+        for process in processes:
+            if process.sentinel in ended:
+                process.join(timeout=1)
     if not all(process.is_alive() for process in processes):
         return ResultError(
             "a process that reads images was killed",
