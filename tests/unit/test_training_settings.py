@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from googlenet.errors import ModelError, UsageError
-from googlenet.training.budget import Pace, time_steps
+from googlenet.training.budget import TIMED_STEPS, WARM_UP_STEPS, Pace, time_steps
 from googlenet.training.plan import Plan, default_input_size, settle_recipe
 from googlenet.training.recipe import CAFFE, MODERN, PAPER, RECIPES, find_recipe, fit_to_data
 from googlenet.training.schedule import learning_rate
@@ -141,4 +141,4 @@ def test_a_budget_becomes_steps_that_fit_it() -> None:
 def test_time_steps_calls_for_real() -> None:
     calls: list[int] = []
     assert time_steps(lambda: calls.append(1)) >= 0
-    assert len(calls) == 7
+    assert len(calls) == WARM_UP_STEPS + TIMED_STEPS
