@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -14,9 +15,38 @@ from safetensors.numpy import load_file
 from tests.cli.command import PROGRAM, environment
 
 SETTINGS = (
-    *("--epochs", "5", "--input-size", "64", "--batch-size", "8", "--threads", "2"),
+    *("--epochs", "6", "--input-size", "64", "--batch-size", "8", "--threads", "2"),
     *("--save-every", "2", "--aux-weight", "0.3"),
 )
+# Every third kill comes while a process starts: imports, reads, loads its checkpoint.
+WHILE_STARTING = 3
+
+
+def survives(photos: Path, tmp_path: Path, *, workers: int, kills: int, seed: int) -> None:
+    """Check that a run killed again and again ends with the bits of one that never was."""
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    finish(train(photos, whole, workers))
+    starting, training = durations(whole)
+
+    moments = random.Random(seed)
+    for number in range(kills):
+        # A process that was killed before the run could be resumed starts it anew.
+        resumable = (killed / "args.json").exists()
+        command = resume(killed) if resumable else train(photos, killed, workers)
+        if number % WHILE_STARTING == WHILE_STARTING - 1:
+            kill(command, killed, moments.uniform(0, starting), from_training=False)
+        else:
+            # All of them together take less than the training does, so none comes too late.
+            kill(command, killed, moments.uniform(0, training / (kills + 1)), from_training=True)
+    finish(resume(killed) if (killed / "args.json").exists() else train(photos, killed, workers))
+
+    assert (killed / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
+    for name in ("best", "last"):
+        assert_same_bits(killed / name / "model.safetensors", whole / name / "model.safetensors")
+    newest = max(path.name for path in (whole / "checkpoints").iterdir())
+    assert max(path.name for path in (killed / "checkpoints").iterdir()) == newest
+    assert_same_bits(killed / "checkpoints" / newest, whole / "checkpoints" / newest)
+    assert not list(killed.rglob("*.tmp"))
 
 
 def train(photos: Path, run: Path, workers: int) -> list[str]:
@@ -36,8 +66,9 @@ def finish(command: list[str]) -> None:
     assert done.returncode == 0, done.stderr.decode()
 
 
-def kill_after(command: list[str], started: Path, seconds: float) -> bool:
-    """Start a command, wait for a file, then some time, and kill it; tell whether it was alive."""
+def kill(command: list[str], run: Path, seconds: float, *, from_training: bool) -> None:
+    """Start a command and kill it some time after it, or its training, has begun."""
+    begun = len(starts(run))
     process = subprocess.Popen(
         command,
         env=environment(),
@@ -46,48 +77,38 @@ def kill_after(command: list[str], started: Path, seconds: float) -> bool:
         start_new_session=True,
     )
     deadline = time.monotonic() + 300
-    while not started.exists() and process.poll() is None:
-        assert time.monotonic() < deadline
+    while from_training and len(starts(run)) == begun:
+        assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
+    time.sleep(seconds)
+    assert process.poll() is None, "the run ended before it was killed"
+    os.killpg(process.pid, signal.SIGKILL)  # with its workers, as the kernel's reaper would
+    process.wait()
+
+
+def starts(run: Path) -> list[float]:
+    """When each process began to train, in seconds since it started."""
+    return [event["seconds"] for event in events(run) if event["event"] == "start"]
+
+
+def durations(run: Path) -> tuple[float, float]:
+    """The seconds until training began, and those that it took."""
+    (began,) = starts(run)
+    return began, max(event["seconds"] for event in events(run) if event["event"] == "save") - began
+
+
+def events(run: Path) -> list[dict[str, float]]:
+    """The run's journal, without a line that a kill cut off."""
     try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # with its workers, as the kernel's reaper would
-        process.wait()
-        return True
-    assert process.returncode == 0
-    return False
+        lines = (run / "events.ndjson").read_text().split("\n")[:-1]
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
-def survives(photos: Path, tmp_path: Path, *, workers: int, kills: int, seed: int) -> None:
-    """Check that a run killed again and again ends with the bits of one that never was."""
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    began = time.monotonic()
-    finish(train(photos, whole, workers))
-    usual = time.monotonic() - began
-
-    moments = random.Random(seed)
-    command = train(photos, killed, workers)
-    # Counted from the start of training; a resumed process first takes seconds to get there.
-    happened = kill_after(command, killed / "args.json", moments.uniform(0, usual / 4))
-    count = int(happened)
-    while happened and count < kills:
-        happened = kill_after(resume(killed), killed / "args.json", moments.uniform(1, usual / 2))
-        count += happened
-    assert count >= min(kills, 2), "the run ended before it was killed; make it longer"
-    finish(resume(killed))
-
-    assert (killed / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
-    for name in ("best", "last"):
-        expected = load_file(whole / name / "model.safetensors")
-        found = load_file(killed / name / "model.safetensors")
-        assert list(found) == list(expected)
-        for tensor, values in expected.items():
-            assert found[tensor].tobytes() == values.tobytes(), f"{name}: {tensor}"
-    checkpoints = sorted(path.name for path in (whole / "checkpoints").iterdir())
-    assert sorted(path.name for path in (killed / "checkpoints").iterdir()) == checkpoints
-    for checkpoint in checkpoints[-1:]:
-        expected = load_file(whole / "checkpoints" / checkpoint)
-        found = load_file(killed / "checkpoints" / checkpoint)
-        assert all(found[name].tobytes() == expected[name].tobytes() for name in expected)
-    assert not list(killed.rglob("*.tmp"))
+def assert_same_bits(found: Path, expected: Path) -> None:
+    """Compare two files of tensors."""
+    ours, theirs = load_file(found), load_file(expected)
+    assert list(ours) == list(theirs)
+    for name, values in theirs.items():
+        assert ours[name].tobytes() == values.tobytes(), f"{expected.name}: {name}"

@@ -38,8 +38,16 @@ def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:
 
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:
-    """Write ``document`` as indented JSON, atomically; non-finite numbers are refused."""
-    write_atomic(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write ``document`` as indented JSON, atomically; non-finite numbers are refused.
+
+    A name that is no UTF-8 is written by escapes, from which the same name is read again.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(document, indent=2, allow_nan=False)
+    write_atomic(path, text + "\n")
 
 
 def sweep_temporaries(directory: str | os.PathLike[str]) -> None:

@@ -166,6 +166,53 @@ def test_a_few_unreadable_images_are_named_skipped_and_counted(
     assert named == ["train/sky/03.jpg"]
 
 
+@pytest.mark.parametrize(("spoilt", "code"), [(1, 0), (9, 1)])
+def test_unreadable_validation_images_are_named_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoilt: int, code: int
+) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    for part in ("train", "val", "test"):
+        photographs(data / part, count=10)
+    paths = sorted((data / "val" / "sky").iterdir())[:spoilt]
+    for path in paths:
+        path.write_bytes(path.read_bytes()[:200])
+    words = ["train", str(data), *QUICK, "--max-unreadable", "0.1", "--out", str(run)]
+    assert main(words) == code
+    said = capsys.readouterr().err
+    if code:
+        assert "9 of 20 validation images cannot be read, more than the allowed 10%" in said
+        assert "val/sky/00.jpg (truncated)" in said
+        assert not run.exists()
+        return
+    assert "skipped: val/sky/00.jpg: truncated" in said
+    events = [json.loads(line) for line in (run / "events.ndjson").read_text().splitlines()]
+    named = [(event["file"], event["split"]) for event in events if event["event"] == "unreadable"]
+    assert named == [("val/sky/00.jpg", "validation")]
+    assert "val/sky/00.jpg" in (run / "report.html").read_text()
+
+
+def test_too_many_unreadable_test_images_leave_the_model_and_a_report(
+    refusal: Refusal, tmp_path: Path
+) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    for part in ("train", "val", "test"):
+        photographs(data / part, count=8)
+    for path in (data / "test" / "sky").iterdir():
+        path.write_text("no picture")
+    said = refusal(1, "train", data, *QUICK, "--out", run, notes=True)
+    assert "test/sky/00.jpg" in said
+    assert (run / "best" / "model.safetensors").exists()
+    assert "images cannot be read" in (run / "report.html").read_text()
+
+
+def test_a_folder_without_one_picture_says_what_it_holds(refusal: Refusal, tmp_path: Path) -> None:
+    for name in ("leaf", "sky"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        (tmp_path / "photos" / name / "1.heic").write_text("")
+    said = refusal(3, "train", tmp_path / "photos", "--out", tmp_path / "run")
+    assert "2 files without an image's suffix" in said
+
+
 def test_an_output_directory_that_is_not_empty(
     refusal: Refusal, folder: Path, tmp_path: Path
 ) -> None:
@@ -211,6 +258,7 @@ def test_resuming_what_is_no_run(refusal: Refusal, tmp_path: Path) -> None:
         (("--input-size", "20"), "20x20"),
         (("--epochs", "0"), "--epochs"),
         (("--epochs", "1", "--minutes", "1"), "--minutes"),
+        (("--batch-size", "1"), "--batch-size"),
         (("--lr", "-1"), "--lr"),
         (("--lr", "nan"), "--lr"),
         (("--minutes", "inf"), "--minutes"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,18 @@ def test_a_model_directory_is_shown_with_its_classes(model: Path) -> None:
     document = json.loads(googlenet("inspect", model, "--json").stdout)
     assert document["classes"] == ["leaf", "sky"]
     assert document["with_heads"] is None
+
+
+def test_a_strangers_model_does_not_act_on_the_terminal(model: Path, tmp_path: Path) -> None:
+    strange = shutil.copytree(model, tmp_path / "model")
+    config = json.loads((strange / "config.json").read_text())
+    text = (
+        json.dumps(config)
+        .replace('"leaf"', json.dumps("\x1b[2Jleaf"))
+        .replace("raw", "\\u001b]0;x")
+    )
+    (strange / "config.json").write_text(text)
+    done = googlenet("inspect", strange)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert "\\x1b[2Jleaf" in done.stdout

@@ -94,7 +94,9 @@ def test_images_are_told_from_lists_by_their_first_bytes(
     assert read_standard_input(100) == path.read_bytes()[:101]
 
 
-@pytest.mark.parametrize("name", ["BM.png", "P5.ppm", "RIFF/a.webp", "II.tiff", "GIF8.gif", "a b"])
+@pytest.mark.parametrize(
+    "name", ["BM.png", "P5.ppm", "P1 front.jpg", "RIFF/a.webp", "II.tiff", "GIF8.gif", "a b"]
+)
 def test_names_that_begin_like_images_are_names(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{name}\n".encode() * 9)))
     paths = read_standard_input(10**6)

@@ -43,6 +43,54 @@ def test_a_run_leaves_models_measures_and_a_report(run: Path) -> None:
         assert (run / name).exists(), name
 
 
+def measured_files(directory: Path) -> list[str]:
+    with (directory / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        return [row["file"] for row in csv.DictReader(file)]
+
+
+def test_the_report_of_a_real_run(run: Path) -> None:
+    page = (run / "report.html").read_text(encoding="utf-8")
+    result = json.loads((run / "test" / "evaluation.json").read_text())
+    for shown in (
+        f"{result['top1']:.1%}",
+        "held-out test images",
+        "Loss (cross-entropy, nats)",
+        "Learning rate",
+        *("leaf", "sky", "aux1", "aux2"),
+        "data:image/png;base64,",
+    ):
+        assert shown in page, shown
+    assert 'src="http' not in page and "<script" not in page
+
+
+def test_held_out_names_photographs_that_training_never_saw(run: Path) -> None:
+    script = Path(__file__).parents[2] / "examples" / "held_out.py"
+    done = subprocess.run(
+        [PROGRAM[0], script, run, "3"], env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    paths = [Path(line) for line in done.stdout.splitlines()]
+    assert len(paths) == 3 and all(path.is_file() for path in paths)
+    tested = measured_files(run / "test")
+    assert all("/".join(path.parts[-2:]) in tested for path in paths)
+
+
+def test_a_time_budget_becomes_steps_that_are_kept(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    began = time.monotonic()
+    done = googlenet("train", folder, "--minutes", "0.5", *QUICK[2:], "--out", path)
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 60
+    steps = json.loads((path / "args.json").read_text())["plan"]["total_steps"]
+    assert f"{steps} steps (" in done.stderr
+    with (path / "results.csv").open(newline="") as file:
+        assert int(list(csv.DictReader(file))[-1]["step"]) == steps
+    # A finished run has nothing left to do, and plans nothing anew.
+    done = googlenet("train", "--resume", path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((path / "args.json").read_text())["plan"]["total_steps"] == steps
+
+
 def test_flags_reach_the_settings(run: Path) -> None:
     settings = json.loads((run / "args.json").read_text())["settings"]
     assert settings["epochs"] == 1
@@ -55,10 +103,17 @@ def test_flags_reach_the_settings(run: Path) -> None:
 def test_evaluate_measures_what_train_measured(run: Path, folder: Path, tmp_path: Path) -> None:
     first = json.loads((run / "test" / "evaluation.json").read_text())
     out = tmp_path / "measured"
+    # The folder is the one of the training: its test part alone is fit to measure on.
     done = googlenet("evaluate", run / "best", folder, "--json", "--out", out)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["schema"] == "googlenet.evaluation/1" == first["schema"]
+    for name in ("split", "count", "top1", "confusion_matrix", "per_class"):
+        assert document[name] == first[name], name
+    assert document["loss"] == pytest.approx(first["loss"], abs=1e-5)
+    assert measured_files(out) == measured_files(run / "test")
+    done = googlenet("evaluate", run / "best", folder, "--json", "--split", "all")
+    assert json.loads(done.stdout)["count"] == 24
     assert document["classes"] == ["leaf", "sky"]
     assert document == json.loads((out / "evaluation.json").read_text())
     assert done.stderr.endswith(f"predictions, confusion matrix and mistakes are in {out}\n")
@@ -94,7 +149,7 @@ def test_an_interrupted_run_is_saved_and_resumed(
 ) -> None:
     path = tmp_path / "run"
     process = subprocess.Popen(
-        [*PROGRAM, "train", folder, "--epochs", "200", *QUICK[2:], "--out", path],
+        [*PROGRAM, "train", folder, "--epochs", "30", *QUICK[2:], "--out", path],
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -113,4 +168,11 @@ def test_an_interrupted_run_is_saved_and_resumed(
 
     done = googlenet("train", "--resume", path, "--epochs", "3")
     assert done.returncode == 2
-    assert "epochs was 200 and is now 3" in done.stderr
+    assert "epochs was 30 and is now 3" in done.stderr
+    assert f"steps ({signal.Signals(number).name})" in (path / "report.html").read_text()
+
+    done = googlenet("train", "--resume", path)
+    assert done.returncode == 0, done.stderr
+    with results.open(newline="") as file:
+        assert [int(row["epoch"]) for row in csv.DictReader(file)] == list(range(1, 31))
+    assert (path / "test" / "evaluation.json").exists()

@@ -186,6 +186,7 @@ def test_offline_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(named, "_DEBIAN_FASHION", tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("GOOGLENET_OFFLINE", "1")
-    with pytest.raises(DataError, match="GOOGLENET_OFFLINE"):
-        open_data("fashion-mnist")
+    for value in ("1", "true"):
+        monkeypatch.setenv("GOOGLENET_OFFLINE", value)
+        with pytest.raises(DataError, match="GOOGLENET_OFFLINE"):
+            open_data("fashion-mnist")

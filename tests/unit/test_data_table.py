@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 
 from googlenet.data.dataset import ArrayReader, ImageSet
 from googlenet.data.source import DataSplits, open_data
-from googlenet.data.split import SplitRow, read_split, write_split
+from googlenet.data.split import plain_cell, write_split
 from googlenet.errors import DataError
 from tests.conftest import photographs
 
@@ -114,6 +116,13 @@ def test_tables_that_cannot_be_used(photos: Path, tmp_path: Path) -> None:
         open_data(tmp_path / "binary.csv")
 
 
+def read_split(path: Path) -> list[list[str]]:
+    """Read a recorded split, with no images at hand."""
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    return [[plain_cell(cell) for cell in row] for row in rows][1:]
+
+
 def test_a_split_is_recorded_and_read_back(photos: Path, tmp_path: Path) -> None:
     splits = open_data(photos)
     write_split(tmp_path / "split.csv", splits)
@@ -121,8 +130,8 @@ def test_a_split_is_recorded_and_read_back(photos: Path, tmp_path: Path) -> None
     assert lines[0] == "name,label,split"
     assert len(lines) == 13
     recorded = read_split(tmp_path / "split.csv")
-    assert recorded[0] == SplitRow(splits.train.names[0], "leaf", "train")
-    assert [row.split for row in recorded].count("validation") == len(splits.validation)
+    assert recorded[0] == [splits.train.names[0], "leaf", "train"]
+    assert [part for _, _, part in recorded].count("validation") == len(splits.validation)
 
 
 def test_a_recorded_split_in_the_folder_is_used_again(photos: Path, tmp_path: Path) -> None:
@@ -167,18 +176,9 @@ def test_hostile_names_survive_the_record(tmp_path: Path) -> None:
     )
     write_split(tmp_path / "split.csv", splits)
     recorded = read_split(tmp_path / "split.csv")
-    assert tuple(row.name for row in recorded) == (*names, "=cmd()")
-    assert recorded[0].label == "=A1"
+    assert tuple(name for name, _, _ in recorded) == (*names, "=cmd()")
+    assert recorded[0][1] == "=A1"
     raw = (tmp_path / "split.csv").read_bytes()
     assert b"caf\xe9" in raw
     for line in raw.split(b"\n"):
         assert not line.lstrip(b'"').startswith((b"=", b"+", b"-", b"@"))
-
-
-def test_what_is_no_recorded_split_is_refused(tmp_path: Path) -> None:
-    for text in ("", "a,b,c\n", "name,label,split\nx,y,later\n", "name,label,split\nx,y\n", '"a'):
-        (tmp_path / "split.csv").write_text(text)
-        with pytest.raises(DataError):
-            read_split(tmp_path / "split.csv")
-    with pytest.raises(DataError, match="cannot be read"):
-        read_split(tmp_path / "gone.csv")

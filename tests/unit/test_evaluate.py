@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import googlenet
 from googlenet.data.source import open_data
@@ -19,6 +19,7 @@ from googlenet.errors import DataError, ModelError, ResultError, UsageError
 from googlenet.evaluation.evaluate import evaluate
 from googlenet.prediction.classifier import Classifier, load
 from googlenet.weights.model_directory import save_model
+from tests.image_files import photograph_like, png
 from tests.narrow import narrow_network, narrow_spec
 
 CLASSES = ("cat", "dog", "eel")
@@ -122,6 +123,48 @@ def test_evaluate_predict_and_python_give_the_same_probabilities(
         assert python.probability == pytest.approx(probability, abs=ROUNDING)
         assert command["probability"] == pytest.approx(probability, abs=ROUNDING)
         assert command["label"] == python.label
+
+
+def test_they_agree_on_every_way_to_store_a_picture(
+    animals: Path, trained: Path, tmp_path: Path
+) -> None:
+    pixels = photograph_like(40, 70)
+    folder = tmp_path / "odd" / sorted(path.name for path in animals.iterdir())[0]
+    folder.mkdir(parents=True)
+    picture = Image.fromarray(pixels)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = orientation
+        picture.save(folder / f"turned-{orientation}.jpg", exif=exif)
+    picture.convert("CMYK").save(folder / "cmyk.jpg")
+    picture.convert("P").save(folder / "palette.gif")
+    picture.convert("L").save(folder / "grey.webp")
+    alpha = np.dstack([pixels, np.linspace(0, 255, pixels[..., 0].size).reshape(40, 70)])
+    Image.fromarray(alpha.astype(np.uint8)).save(folder / "alpha.png")
+    (folder / "deep.png").write_bytes(png(pixels.astype(np.uint16) * 257, 2, 16))
+    picture.save(folder / "lzw.tiff", compression="tiff_lzw")
+    picture.save(folder / "plain.bmp")
+
+    evaluate(trained, tmp_path / "odd", out=tmp_path / "out")
+    rows = table(tmp_path / "out" / "predictions.csv")
+    measured = {Path(row["file"]).name: float(row["probability"]) for row in rows}
+    assert len(measured) == 15
+    done = subprocess.run(
+        [sys.executable, "-m", "googlenet", "predict", str(trained), str(folder), "--json"],
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    predictions = json.loads(done.stdout)["predictions"]
+    predicted = {Path(row["file"]).name: row["probability"] for row in predictions}
+    classifier = googlenet.load(trained)
+    for name, probability in measured.items():
+        python = classifier.predict(folder / name).probability
+        assert python == pytest.approx(probability, abs=ROUNDING), name
+        assert predicted[name] == pytest.approx(probability, abs=ROUNDING), name
+    # They are pictures of their own to the network, so that to agree means something.
+    turned = {round(measured[f"turned-{orientation}.jpg"], 7) for orientation in range(1, 9)}
+    assert len(turned) > 4
 
 
 def test_workers_and_batches_change_nothing(animals: Path, trained: Path) -> None:

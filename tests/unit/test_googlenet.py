@@ -103,6 +103,11 @@ def test_without_heads_there_are_none() -> None:
     assert not [name for name in network.state_dict() if name.startswith("aux")]
 
 
+def test_a_variant_without_heads_has_none_by_default() -> None:
+    headless = replace(variant("bn"), aux=None)
+    assert GoogLeNet.from_spec(headless.with_options(num_classes=3, aux_logits=True)).aux1 is None
+
+
 @pytest.mark.parametrize("size", [(31, 31), (224, 224), (299, 97), (320, 320)])
 def test_any_input_that_is_large_enough(size: tuple[int, int]) -> None:
     assert GoogLeNet(4).eval()(torch.zeros(1, 3, *size)).shape == (1, 4)
@@ -126,6 +131,8 @@ def test_fixed_heads_train_near_224_only(name: str) -> None:
             network.train()(torch.zeros(1, 3, size, size))
         assert "without heads" in str(caught.value)
     assert network.eval()(torch.zeros(1, 3, 300, 300)).shape == (1, 4)
+    with pytest.raises(InputSizeError, match="adaptive"):
+        network.endpoints(torch.zeros(1, 3, 300, 300), ["aux1"])
 
 
 def test_the_two_poolings_of_the_heads_differ_at_224() -> None:
@@ -227,3 +234,8 @@ def test_unknown_variants_and_impossible_specs_are_refused() -> None:
         GoogLeNet(0)
     with pytest.raises(UsageError, match="dropout"):
         GoogLeNet(2, dropout=1.0)
+    for field, value in (("pool_rounding", "Ceil"), ("stem_padding", 3), ("last_pool_kernel", 9)):
+        with pytest.raises(UsageError, match=f"{field} cannot be"):
+            replace(variant("bn"), **{field: value})
+    with pytest.raises(UsageError, match=r"aux\.pooling cannot be 'mean'"):
+        replace(variant("bn"), aux=AuxHeads(pooling="mean"))

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +18,11 @@ from rich.console import Console
 from googlenet.data.dataset import ArrayReader, ImageSet
 from googlenet.data.loader import Batch
 from googlenet.data.source import DataSplits
-from googlenet.errors import ModelError, ResultError
+from googlenet.errors import ModelError, ResultError, UsageError
 from googlenet.training import run as training_run
 from googlenet.training.build import build_job, build_network, build_state, make_plan
 from googlenet.training.checkpoint import load_checkpoint, save_checkpoint
+from googlenet.training.directory import EARLY_FILES, locked
 from googlenet.training.loop import Job, train_step
 from googlenet.training.run import train
 from googlenet.training.settings import TrainSettings
@@ -61,7 +67,22 @@ def prepare(
     plan = make_plan(splits, settings, device)
     network, policy, _ = build_network(splits, settings, plan)
     job = build_job(run, splits, settings, plan, policy, device)
-    return build_state(network, settings, plan, device), job
+    return build_state(network, plan, device), job
+
+
+def interrupt_at_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """Send SIGTERM from within the step of this number."""
+    real = training_run.train_steps
+
+    def interrupted(state: TrainState, job: Job, **rest: object) -> None:
+        def counting(images: torch.Tensor) -> torch.Tensor:
+            if state.step == number and torch.is_grad_enabled():
+                os.kill(os.getpid(), signal.SIGTERM)
+            return job.normalize(images)
+
+        real(state, replace(job, normalize=counting), **rest)
+
+    monkeypatch.setattr(training_run, "train_steps", interrupted)
 
 
 def a_batch(seed: int = 0) -> Batch:
@@ -190,6 +211,127 @@ def test_diverged_training_keeps_no_broken_model(splits: DataSplits, tmp_path: P
     with pytest.raises(ResultError, match="not finite"):
         train(splits, broken, out=run, console=QUIET)
     assert not (run / "best").exists() and not (run / "last").exists()
+    assert "is not finite at step" in (run / "report.html").read_text()
+
+
+def test_what_breaks_off_late_leaves_a_report_and_every_epoch(
+    splits: DataSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = training_run.train_steps
+
+    def diverging(state: TrainState, job: Job, **rest: object) -> None:
+        def planted(images: torch.Tensor) -> torch.Tensor:
+            # Step 4 is the first of the second epoch.
+            return job.normalize(images) * (torch.inf if state.step == 4 else 1.0)
+
+        real(state, replace(job, normalize=planted), **rest)
+
+    monkeypatch.setattr(training_run, "train_steps", diverging)
+    run = tmp_path / "run"
+    with pytest.raises(ResultError, match="not finite at step 4"):
+        train(splits, SETTINGS, out=run, console=QUIET)
+    assert len((run / "results.csv").read_text().splitlines()) == 2
+    page = (run / "report.html").read_text()
+    assert "not finite at step 4" in page and "Validation accuracy" in page
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        {"recipe": "soup"},
+        {"device": "abacus"},
+        {"variant": "vgg"},
+        {"input_size": 20},
+        {"weights": "nowhere"},
+        {"epochs": None, "minutes": 0.001},
+    ],
+)
+def test_a_refused_run_leaves_the_one_it_would_have_replaced(
+    splits: DataSplits, tmp_path: Path, faulty: dict[str, Any]
+) -> None:
+    run = tmp_path / "run"
+    train(splits, SETTINGS, out=run, console=QUIET)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    with pytest.raises((UsageError, ModelError)):
+        train(splits, replace(SETTINGS, **faulty), out=run, overwrite=True, console=QUIET)
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_may_start_from_the_one_that_it_replaces(splits: DataSplits, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    first = train(splits, SETTINGS, out=run, console=QUIET)
+    again = replace(SETTINGS, weights=first.model)  # a Path, as the result has it
+    second = train(splits, again, out=run, overwrite=True, console=QUIET)
+    arguments = json.loads((second.run / "args.json").read_text())
+    assert arguments["settings"]["weights"] == str(first.model)
+
+
+def test_a_directory_in_use_is_neither_taken_nor_emptied(
+    splits: DataSplits, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    train(splits, SETTINGS, out=run, console=QUIET)
+    with locked(run), pytest.raises(UsageError, match="another process trains"):
+        train(splits, SETTINGS, out=run, overwrite=True, console=QUIET)
+    assert (run / "best" / "model.safetensors").exists()
+
+
+def test_a_run_killed_before_it_could_be_resumed_is_replaced(
+    splits: DataSplits, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    for name in (*EARLY_FILES, ".args.json.1.00000000.tmp"):
+        (run / name).write_text("{")
+    train(splits, SETTINGS, out=run, console=QUIET)
+    assert not list(run.glob(".*.tmp"))
+
+
+def test_a_resumed_run_needs_no_other_model(
+    splits: DataSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = train(splits, SETTINGS, out=tmp_path / "source", console=QUIET)
+    tuned = replace(SETTINGS, weights=str(source.model), tune="head")
+    whole = train(splits, tuned, out=tmp_path / "whole", console=QUIET)
+    interrupt_at_step(monkeypatch, 4)
+    with pytest.raises(TrainingInterrupted):
+        train(splits, tuned, out=tmp_path / "stopped", console=QUIET)
+    monkeypatch.undo()
+    (tmp_path / "source").rename(tmp_path / "elsewhere")
+    resumed = train(splits, resume=tmp_path / "stopped", console=QUIET)
+    name = "best/model.safetensors"
+    assert (resumed.run / name).read_bytes() == (whole.run / name).read_bytes()
+
+
+def test_a_changed_environment_is_said_on_resume(
+    splits: DataSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupt_at_step(monkeypatch, 4)
+    with pytest.raises(TrainingInterrupted):
+        train(splits, SETTINGS, out=tmp_path / "run", console=QUIET)
+    monkeypatch.undo()
+    path = tmp_path / "run" / "env.json"
+    document = json.loads(path.read_text())
+    document["versions"]["torch"], document["processor"] = "1.0", "abacus"
+    path.write_text(json.dumps(document))
+    said = io.StringIO()
+    train(splits, resume=tmp_path / "run", console=Console(file=said, width=200))
+    assert "processor was abacus and is" in said.getvalue()
+    assert "torch was 1.0 and is" in said.getvalue()
+
+
+def test_names_that_are_no_text_in_utf_8(splits: DataSplits, tmp_path: Path) -> None:
+    odd = ("caf\udce9", "\x1b[2J")
+    parts = {
+        name: replace(getattr(splits, name), classes=odd)
+        for name in ("train", "validation", "test")
+    }
+    result = train(
+        replace(splits, classes=odd, **parts), SETTINGS, out=tmp_path / "run", console=QUIET
+    )
+    document = json.loads((result.run / "args.json").read_text())
+    assert tuple(document["classes"]) == odd
+    assert b"\x1b" not in (result.run / "report.html").read_bytes()
 
 
 def test_tuning_the_head_leaves_the_body(splits: DataSplits, tmp_path: Path) -> None:
@@ -210,27 +352,13 @@ def test_tuning_the_head_leaves_the_body(splits: DataSplits, tmp_path: Path) -> 
 def test_a_run_stopped_in_the_middle_resumes_to_the_same_bits(
     splits: DataSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import os
-    import signal
-
     whole = train(splits, SETTINGS, out=tmp_path / "whole", console=QUIET)
-    real, steps = training_run.train_steps, iter(range(100))
-
-    def interrupted(state: TrainState, job: Job, **rest: object) -> None:
-        normalize = job.normalize
-
-        def counting(images: torch.Tensor) -> torch.Tensor:
-            if next(steps) == 4:  # in the middle of the first epoch
-                os.kill(os.getpid(), signal.SIGTERM)
-            return normalize(images)
-
-        real(state, replace(job, normalize=counting), **rest)
-
-    monkeypatch.setattr(training_run, "train_steps", interrupted)
+    interrupt_at_step(monkeypatch, 4)
     with pytest.raises(TrainingInterrupted) as caught:
         train(splits, SETTINGS, out=tmp_path / "stopped", console=QUIET)
     assert caught.value.exit_code == 143
     assert (tmp_path / "stopped" / "last" / "model.safetensors").exists()
+    assert "steps (SIGTERM)" in (tmp_path / "stopped" / "report.html").read_text()
     monkeypatch.undo()
     resumed = train(splits, resume=tmp_path / "stopped", console=QUIET)
     for name in ("results.csv", "best/model.safetensors", "last/model.safetensors"):

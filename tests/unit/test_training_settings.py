@@ -33,7 +33,7 @@ def plan() -> Plan:
 def test_a_plan_survives_json() -> None:
     for recipe in RECIPES.values():
         whole = replace(plan(), recipe=recipe)
-        assert Plan.from_config(json.loads(json.dumps(whole.to_config()))) == whole
+        assert Plan.from_config(json.loads(json.dumps(whole.to_config())), Path("run")) == whole
 
 
 def test_settings_survive_json() -> None:
@@ -130,7 +130,7 @@ def test_default_input_size(side: int, size: int) -> None:
 
 
 def test_a_budget_becomes_steps_that_fit_it() -> None:
-    pace = Pace(step=0.5, validation=2.0, test=10.0)
+    pace = Pace(step=0.5, epoch=2.0, test=10.0)
     steps = pace.steps_within(240, steps_per_epoch=50)
     assert 200 < pace.run(steps, 50) < 240
     assert pace.run(steps + 50, 50) > 210
@@ -142,3 +142,12 @@ def test_time_steps_calls_for_real() -> None:
     calls: list[int] = []
     assert time_steps(lambda: calls.append(1)) >= 0
     assert len(calls) == WARM_UP_STEPS + TIMED_STEPS
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("balance", "weighted"), ("tune", "heads"), ("precision", "bfloat16"), ("batch_size", 1)],
+)
+def test_what_is_no_choice_is_refused(name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"{name} cannot be {value}"):
+        TrainSettings(**{name: value})

@@ -230,7 +230,8 @@ def _head(spec: GoogLeNetSpec, name: str, before: _Map) -> Iterator[Layer]:
     kernel, stride = 5, 3
     if spec.aux.pooling == "adaptive":  # the widest window and the usual step of adaptive pooling
         side = max(before.height, before.width)
-        kernel, stride = -(-side // AUX_GRID), max(side // AUX_GRID, 1)
+        kernel = max(-(-(i + 1) * side // AUX_GRID) - i * side // AUX_GRID for i in range(AUX_GRID))
+        stride = max(side // AUX_GRID, 1)
     pooled = before.through(before.channels, AUX_GRID, AUX_GRID, kernel, stride)
     yield _passive(f"{name}.pool", name, "average pool", pooled, kernel, stride)
     now = pooled.through(spec.aux.conv_channels, AUX_GRID, AUX_GRID, 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.errors import ModelError, UsageError
@@ -162,6 +162,18 @@ class GoogLeNetSpec:
                 self.variant,
                 "Give a positive num_classes.",
             )
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise _unknown(self.variant, name, getattr(self, name), known)
+        if self.initialization.weights not in get_args(WeightDistribution):
+            raise _unknown(
+                self.variant,
+                "initialization.weights",
+                self.initialization.weights,
+                get_args(WeightDistribution),
+            )
+        if self.aux is not None and self.aux.pooling not in get_args(AuxPooling):
+            raise _unknown(self.variant, "aux.pooling", self.aux.pooling, get_args(AuxPooling))
         rates = [self.dropout] + ([self.aux.dropout] if self.aux else [])
         if not all(0 <= rate < 1 for rate in rates):
             raise UsageError(
@@ -183,18 +195,9 @@ class GoogLeNetSpec:
     ) -> GoogLeNetSpec:
         """Return this spec with what a constructor may change; None keeps the variant's own.
 
-        Raises:
-            UsageError: Heads are asked for and the variant defines none.
+        ``aux_logits`` can leave heads out; a variant that defines none has none.
         """
-        aux = self.aux
-        if aux_logits and aux is None:
-            raise UsageError(
-                "this variant defines no auxiliary heads",
-                self.variant,
-                "Build it with aux_logits=False, or take a variant that has heads.",
-            )
-        if aux_logits is False:
-            aux = None
+        aux = None if aux_logits is False else self.aux
         if aux is not None and dropout_aux is not None:
             aux = replace(aux, dropout=dropout_aux)
         return replace(
@@ -255,6 +258,21 @@ AUX_PLACES = {"aux1": "4a", "aux2": "4d"}
 
 # A stride-2 pool follows these modules.
 POOLED_MODULES = ("3b", "4e")
+
+
+# Values beyond these would build some other network, or none.
+_CHOICES: dict[str, tuple[object, ...]] = {
+    "stem_padding": get_args(StemPadding),
+    "pool_rounding": get_args(PoolRounding),
+    "kernel_5x5": (1, 3, 5, 7),
+    "last_pool_kernel": (2, 3),
+}
+
+
+def _unknown(variant: str, name: str, value: object, known: tuple[object, ...]) -> UsageError:
+    return UsageError(
+        f"{name} cannot be {value!r}", variant, f"Choose one of: {', '.join(map(str, known))}."
+    )
 
 
 def _optional(kind: type[T], values: Mapping[str, Any] | None) -> T | None:

@@ -31,7 +31,7 @@ def evaluate(
     out: str | None = None,
     batch_size: int = 32,
     workers: int = 1,
-    seed: int = 0,
+    seed: int | None = None,
     device: str = "cpu",
     max_unreadable: float = 0.05,
 ) -> int:
@@ -40,13 +40,14 @@ def evaluate(
     Args:
         model: Model directory, such as RUN/best.
         data: Directory of classes or of splits, CSV file, or name of a data set.
-        split: Part to measure [default: test where there is one, else validation, else all].
+        split: Part to measure [default: test where there is one, else validation, else all; of
+            the images that the model was trained on, those kept for its test].
         format: How to write the measures; csv has a row for each class [default: text].
         json: The same as --format json.
         out: Directory for every file's prediction, the confusion matrix and the worst mistakes.
         batch_size: Images that go through the network at once [default: 32].
         workers: Processes that read images; 0 reads in the same one [default: 1].
-        seed: Of the run whose validation part was carved from its images [default: 0].
+        seed: Of the run whose validation part was carved from its images [default: the model's].
         device: PyTorch's name of the device [default: cpu].
         max_unreadable: Share of the images that may be unreadable [default: 0.05].
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -79,27 +80,19 @@ def asks_for_standard_input(arguments: Sequence[str]) -> bool:
 
 
 def _images_below(directory: str) -> list[str]:
-    from googlenet.images.decode import IMAGE_SUFFIXES
+    from googlenet.data.folder import image_files
 
-    found: list[str] = []
-    for folder, folders, names in os.walk(directory):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            os.path.join(folder, name)
-            for name in sorted(names)
-            if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-        ]
-    return found
+    return [os.path.join(directory, name) for name in image_files(Path(directory))[0]]
 
 
 def _is_image(head: bytes) -> bool:
-    """Tell whether these are the first bytes of a picture; no path begins like one."""
+    """Tell whether these are the first bytes of a picture, as no honest path begins."""
     starts = (b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
     return (
         head.startswith(starts)
         or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
         or (head.startswith(b"BM") and b"\0" in head)
-        or (head[:1] == b"P" and head[1:2] in b"123456" and head[2:3].isspace())
+        or re.match(rb"P[1-6]\s+(#|\d+\s)", head) is not None
     )
 
 

@@ -97,6 +97,8 @@ def to_json(drawn: Table, config: ModelConfig | None) -> dict[str, Any]:
 
 
 def _text(drawn: Table, config: ModelConfig | None) -> str:
+    from googlenet.names import visible
+
     spec = drawn.spec
     classes = f"{spec.num_classes} classes"
     lines = [
@@ -104,16 +106,14 @@ def _text(drawn: Table, config: ModelConfig | None) -> str:
         f"(smallest {drawn.smallest_size}x{drawn.smallest_size})"
     ]
     if config is not None:
-        from googlenet.names import visible
-
-        names = ", ".join(map(visible, config.classes[:10]))
+        names = ", ".join(config.classes[:10])
         more = ", ..." if len(config.classes) > 10 else ""
         lines.append(f"classes: {names}{more}; weights: {config.weights}")
     lines += ["", *aligned([HEADINGS, *_cells(drawn)]), "", *_totals(drawn)]
     if spec.source:
         lines += ["", f"source: {spec.source}"]
     lines += [f"  - {difference}" for difference in spec.differences]
-    return "\n".join(lines)
+    return "\n".join(map(visible, lines))  # a stranger may have written the model
 
 
 def _markdown(drawn: Table) -> str:

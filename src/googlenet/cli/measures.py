@@ -37,7 +37,7 @@ def summary(evaluation: Evaluation) -> str:
     if evaluation.top5 is None:
         del measures[3]
     lines = [
-        f"{visible(evaluation.model)} ({evaluation.variant}, {evaluation.weights} weights)",
+        visible(f"{evaluation.model} ({evaluation.variant}, {evaluation.weights} weights)"),
         f"on {visible(evaluation.data)}, {evaluation.split}: {evaluation.count} images",
         "",
         *(f"{name:<18}  {value}" for name, value in measures),

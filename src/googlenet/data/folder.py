@@ -110,7 +110,7 @@ def _list_classes(
     labels: list[int] = []
     skipped = 0
     for folder in folders:
-        files, others = _files(root / prefix / folder)
+        files, others = image_files(root / prefix / folder)
         skipped += others
         if not files:
             continue
@@ -129,8 +129,14 @@ def _subfolders(directory: Path) -> list[str]:
     return [entry.name for entry in _entries(directory) if _is_directory(entry)]
 
 
-def _files(directory: Path) -> tuple[list[str], int]:
-    """Return the images below a directory, relative to it and sorted, and how many other files."""
+def image_files(directory: Path) -> tuple[list[str], int]:
+    """Return the images below a directory, relative to it and sorted, and how many other files.
+
+    Links are followed; hidden entries and files without an image's suffix are left out.
+
+    Raises:
+        DataError: A directory cannot be listed.
+    """
     found: list[str] = []
     others = 0
     # A link to a directory above would be followed for ever.

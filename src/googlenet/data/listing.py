@@ -44,7 +44,6 @@ class Listing:
             parts.
         strata: What a split keeps in proportion, one for each image; None for the labels.
         validation_share: Share to carve for validation, of the images that are not for testing.
-        test_share: Share to carve for testing where the source names no parts.
         flip: Which mirror images look as likely: ``none``, ``horizontal`` or ``all``.
         root: Directory of the data, if it is files.
         notes: What was made of the source, for the user to read.
@@ -58,7 +57,6 @@ class Listing:
     parts: tuple[str, ...] | None = None
     strata: tuple[Hashable, ...] | None = None
     validation_share: float | None = None
-    test_share: float | None = None
     flip: Flip = "horizontal"
     root: Path | None = None
     notes: tuple[str, ...] = ()

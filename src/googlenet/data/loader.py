@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
@@ -207,7 +208,7 @@ class _EvaluationKeys:
 _Parts = tuple[Tensor, NDArray[np.int64], NDArray[np.int64], tuple[tuple[str, str], ...]]
 
 
-class _Work(Dataset[_Parts]):
+class _Work(Dataset[_Parts], ABC):
     """Make whole batches from their keys, here or in a worker process."""
 
     def __init__(self, image_set: ImageSet, size: int) -> None:
@@ -231,8 +232,9 @@ class _Work(Dataset[_Parts]):
         places = np.array(indices, np.int64)
         return images[:filled], self.image_set.labels[places], places, tuple(unreadable)
 
+    @abstractmethod
     def _image(self, key: _Key) -> NDArray[np.uint8]:
-        raise NotImplementedError
+        """Return (size, size, 3) uint8 RGB, or raise ImageError."""
 
 
 class _TrainingWork(_Work):

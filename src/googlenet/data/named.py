@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from googlenet.data.idx import read_idx
 from googlenet.data.listing import TEST_SEED, Listing
 from googlenet.data.split import stratified_split
 from googlenet.errors import DataError, MissingExtraError, UsageError
+from googlenet.offline import offline
 
 NAMES = ("digits", "elpv", "fashion-mnist")
 
@@ -165,7 +165,7 @@ def _find_fashion_mnist() -> Path:
         if all((folder / n).exists() or (folder / f"{n}.gz").exists() for n in _FASHION_FILES):
             return folder
     fix = "Fetch its four IDX files yourself and give fashion-mnist:FOLDER."
-    if os.environ.get("GOOGLENET_OFFLINE") == "1":
+    if offline():
         raise DataError(
             "fashion-mnist is not here, and GOOGLENET_OFFLINE forbids to fetch it", fetched, fix
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -87,12 +88,12 @@ def open_data(
         if share is not None and not 0 < share < 1:
             raise UsageError(f"a {what} share of {share} is none", None, "Choose 0 < share < 1.")
     listing = _list(data, classes)
-    _check_classes(listing)
+    _check_classes(listing, data)
     notes = list(listing.notes)
     places = np.arange(len(listing.names), dtype=np.int64)
     # Carved in this order, so that the test images do not depend on the seed.
     if listing.parts is None:
-        tested = test_share or listing.test_share or TEST_SHARE
+        tested = test_share or TEST_SHARE
         rest, test = listing.carve(places, tested, TEST_SEED)
         validation = places[:0]
     else:
@@ -135,7 +136,12 @@ def open_data(
 
 
 def open_evaluation_set(
-    data: Any, *, classes: Sequence[str], split: Part | None = None, seed: int = 0
+    data: Any,
+    *,
+    classes: Sequence[str],
+    split: Part | None = None,
+    seed: int = 0,
+    trained_on: str | None = None,
 ) -> tuple[ImageSet, Part]:
     """Open labelled images to measure a model on, with its own labels.
 
@@ -143,8 +149,10 @@ def open_evaluation_set(
         data: As for ``open_data``, but one class is enough, and so are parts without ``train/``.
         classes: Names of the model's classes; labels are matched by name.
         split: The part to take. ``all`` takes every image. None takes the test part, or else the
-            validation part, of a source that names its parts, and every image of one that does not.
+            validation part, of a source that names its parts, and every image of one that does not;
+            but of the data that the model was trained on, the part it was tested on.
         seed: Of the run whose validation part was carved from the training part.
+        trained_on: Fingerprint of that run's data; None where it is not known.
 
     Returns:
         The images, and which part they are.
@@ -161,15 +169,23 @@ def open_evaluation_set(
     if isinstance(data, DataSplits):
         images, part = _part(data, split)
     else:
-        images, part = _listed_part(data, split, seed)
+        images, part = _listed_part(data, split, seed, trained_on)
     if not len(images):
         raise DataError("there is no image to measure on", _where(data), "Give labelled images.")
     return images.with_classes(classes), part
 
 
-def _listed_part(data: Any, split: Part | None, seed: int) -> tuple[ImageSet, Part]:
+def _listed_part(
+    data: Any, split: Part | None, seed: int, trained_on: str | None
+) -> tuple[ImageSet, Part]:
     listing = _list(data, None)
     named = set(listing.parts or ())
+    if split is None and not named and trained_on is not None:
+        # To measure on the images of the training would flatter the model.
+        with contextlib.suppress(DataError):  # too few images for a run, so there was none
+            splits = open_data(data, seed=seed)
+            if splits.fingerprint == trained_on:
+                return _part(splits, None)
     if split == "all" or (split is None and not named):
         return listing.images(), "all"
     part: Part = split or ("test" if "test" in named else "validation")
@@ -215,7 +231,13 @@ def _list(data: Any, classes: Sequence[str] | None) -> Listing:
     return listing if classes is None else listing.in_classes(classes)
 
 
-def _check_classes(listing: Listing) -> None:
+def _check_classes(listing: Listing, data: Any) -> None:
+    if not listing.names:
+        raise DataError(
+            "; ".join(("there is no image", *listing.notes)),
+            _where(data),
+            "Check the path, and the suffixes of the files.",
+        )
     if listing.parts is not None and "train" not in listing.parts:
         raise DataError(
             "there is no training image", listing.root, "Put the training images into train/."

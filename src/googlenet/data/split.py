@@ -6,13 +6,11 @@ import csv
 import io
 import os
 from collections.abc import Hashable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.errors import DataError
 from googlenet.files import write_atomic
 
 if TYPE_CHECKING:
@@ -24,14 +22,6 @@ _HEADER = ["name", "label", "split"]
 
 # A spreadsheet runs a cell that begins so; the apostrophe is last so that escaping can be undone.
 _ESCAPED = ("=", "+", "-", "@", "'")
-
-
-class SplitRow(NamedTuple):
-    """One image of a recorded split: its name, its class's name, and its part."""
-
-    name: str
-    label: str
-    split: str
 
 
 def stratified_split(
@@ -77,7 +67,7 @@ def stratified_split(
 def write_split(path: str | os.PathLike[str], splits: DataSplits) -> None:
     """Record which image is in which part: a CSV file with the columns name, label and split.
 
-    A cell that a spreadsheet would run gets an apostrophe before it, which ``read_split`` takes
+    A cell that a spreadsheet would run gets an apostrophe before it, which ``list_csv`` takes
     off. Names of files keep their bytes, whether or not those are UTF-8.
     """
     rows = [_HEADER]
@@ -94,29 +84,6 @@ def write_split(path: str | os.PathLike[str], splits: DataSplits) -> None:
     )
     writer.writerows(rows)
     write_atomic(path, text.getvalue().encode("utf-8", "surrogateescape"))
-
-
-def read_split(path: str | os.PathLike[str]) -> list[SplitRow]:
-    """Read what ``write_split`` wrote.
-
-    Raises:
-        DataError: The file is missing or is no recorded split.
-    """
-    fix = "Use the split.csv of a run."
-    try:
-        text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except OSError as error:
-        raise DataError(f"the split cannot be read: {error.strerror}", path, fix) from error
-    except csv.Error as error:
-        raise DataError(f"the split is not a CSV file: {error}", path, fix) from error
-    if (
-        not rows
-        or rows[0] != _HEADER
-        or any(len(row) != 3 or row[2] not in PARTS for row in rows[1:])
-    ):
-        raise DataError("the file does not record a split", path, fix)
-    return [SplitRow(plain_cell(name), plain_cell(label), part) for name, label, part in rows[1:]]
 
 
 def escaped_cell(text: str) -> str:

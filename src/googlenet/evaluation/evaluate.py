@@ -34,7 +34,7 @@ def evaluate(
     out: str | os.PathLike[str] | None = None,
     max_unreadable: float = MAX_UNREADABLE,
     device: str | torch.device = "cpu",
-    seed: int = 0,
+    seed: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Measure a model on labelled images.
@@ -48,7 +48,8 @@ def evaluate(
         data: Anything that ``googlenet.data.source.open_data`` takes, or an ``ImageSet``; labels
             are matched to the model's classes by name.
         split: The part to measure; None for the test part where there is one, else the validation
-            part, else all images.
+            part, else all images. Of the data that the model was trained on, a part that the
+            training did not see is taken.
         batch_size: Images that go through the network at once.
         workers: Processes that read images ahead; 0 reads in this one.
         out: Directory for ``evaluation.json``, ``predictions.csv`` (every file with its truth and
@@ -57,7 +58,8 @@ def evaluate(
             It is written in one step, and replaces an earlier evaluation.
         max_unreadable: Share of the images that may be unreadable; those are left out and counted.
         device: Where to compute, when ``model`` is a directory.
-        seed: Of the run whose validation part was carved from the training part.
+        seed: Of the run whose validation part was carved from the training part; None for the
+            model's own.
         progress: Called after each batch with the number of images seen and of all images.
 
     Raises:
@@ -73,7 +75,12 @@ def evaluate(
     if isinstance(data, ImageSet):
         images, part = data.with_classes(classifier.classes), split or "all"
     else:
-        images, part = open_evaluation_set(data, classes=classifier.classes, split=split, seed=seed)
+        own_seed, trained_on = map(classifier.metadata.get, ("seed", "data_fingerprint"))
+        if seed is None:
+            seed = own_seed if isinstance(own_seed, int) else 0
+        images, part = open_evaluation_set(
+            data, classes=classifier.classes, split=split, seed=seed, trained_on=trained_on
+        )
     try:
         answers = _ask(classifier, images, batch_size, workers, max_unreadable, progress)
     except _TooManyUnreadableError as error:

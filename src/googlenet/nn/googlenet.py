@@ -173,10 +173,13 @@ class GoogLeNet(nn.Module):
 
         Raises:
             UsageError: A name is none of the network's.
+            InputSizeError: The images are too small, or the heads asked for do not fit them.
         """
         wanted = list(names)
         for name in wanted:
             self._check_endpoint(name)
+        if self._head_inputs(wanted) and not cost.heads_fit(self.spec, *images.shape[-2:]):
+            raise cost.heads_do_not_fit(self.spec, *images.shape[-2:])
         captured: dict[str, Tensor] = {}
         owner = threading.get_ident()
 
@@ -220,11 +223,6 @@ class GoogLeNet(nn.Module):
             )
             initialize(new, self.spec.initialization, classifier=True)
             setattr(owner, name, new)
-
-    def remove_heads(self) -> None:
-        """Drop the auxiliary heads, which only training uses."""
-        self.spec = replace(self.spec, aux=None)
-        self.aux1 = self.aux2 = None
 
     def _classifiers(self) -> list[nn.Linear]:
         return [self.fc, *(head.fc2 for head in (self.aux1, self.aux2) if head is not None)]

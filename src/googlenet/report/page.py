@@ -34,7 +34,7 @@ LARGEST_NAMED_HEAT_MAP = 50
 FIRST_CLASSES = 15
 
 # Shown in their own places, so the table of settings leaves them out.
-_TOLD_ELSEWHERE = ("schema", "classes", "counts", "notes")
+_TOLD_ELSEWHERE = ("schema", "classes", "counts", "notes", "spec")
 
 
 def write_report(run_directory: str | os.PathLike[str]) -> Path:
@@ -165,7 +165,7 @@ def _charts(epochs: tuple[Epoch, ...], best: Epoch | None) -> list[Chart]:
         ),
         line_chart(
             "rate",
-            "Learning rate",
+            "Learning rate at each epoch's end",
             numbers,
             [Line("rate", "highest", [epoch.learning_rate for epoch in epochs], tell_highest=True)],
             text.significant,

@@ -22,18 +22,18 @@ class Pace:
 
     Attributes:
         step: One training step, reading included.
-        validation: One pass over the validation images.
+        epoch: What an epoch takes besides its steps: validation, and saving the model.
         test: The final pass over the test images.
     """
 
     step: float
-    validation: float
+    epoch: float
     test: float
 
     def run(self, total_steps: int, steps_per_epoch: int) -> float:
         """Estimate the seconds of a whole run."""
         epochs = -(-total_steps // steps_per_epoch)
-        return total_steps * self.step + epochs * self.validation + self.test
+        return total_steps * self.step + epochs * self.epoch + self.test
 
     def steps_within(self, seconds: float, steps_per_epoch: int) -> int:
         """Return the number of steps that fit a time budget.
@@ -41,8 +41,8 @@ class Pace:
         Raises:
             UsageError: Not even one does.
         """
-        usable = seconds * (1 - RESERVE_SHARE) - RESERVE_SECONDS - self.test - self.validation
-        steps = int(usable / (self.step + self.validation / steps_per_epoch))
+        usable = seconds * (1 - RESERVE_SHARE) - RESERVE_SECONDS - self.test - self.epoch
+        steps = int(usable / (self.step + self.epoch / steps_per_epoch))
         if steps < 1:
             raise UsageError(
                 "the time budget is over before the first step",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from googlenet.architecture import cost
 from googlenet.architecture.preprocessing import Preprocessing
+from googlenet.architecture.spec import GoogLeNetSpec
+from googlenet.architecture.variants import VARIANTS
 from googlenet.architecture.variants import variant as find_variant
 from googlenet.data.dataset import ImageSet
 from googlenet.data.loader import Batch, evaluation_loader
@@ -19,11 +24,18 @@ from googlenet.nn.googlenet import GoogLeNet
 from googlenet.nn.loss import GoogLeNetLoss
 from googlenet.nn.normalize import Normalize
 from googlenet.training import budget
-from googlenet.training.loop import Job, train_step, training_batches, validate
+from googlenet.training.loop import (
+    Job,
+    check_readable,
+    train_step,
+    training_batches,
+    validate,
+)
 from googlenet.training.plan import EVALUATION_BATCH, Plan, default_input_size, settle_recipe
 from googlenet.training.recipe import find_recipe, fit_to_data
 from googlenet.training.settings import TrainSettings
 from googlenet.training.state import TrainState, make_average, make_optimizer
+from googlenet.weights.model_directory import save_model
 from googlenet.weights.start import StartingWeights, start_weights
 
 SAMPLED_IMAGES = 32
@@ -71,7 +83,9 @@ def make_plan(splits: DataSplits, settings: TrainSettings, device: torch.device)
         input_size=size,
         total_steps=(settings.epochs or recipe.epochs) * steps_per_epoch,
         steps_per_epoch=steps_per_epoch,
-        heads=settings.aux_weight > 0 and settings.tune == "all",
+        heads=settings.aux_weight > 0
+        and settings.tune == "all"
+        and (settings.weights is not None or find_variant(settings.variant).aux is not None),
         threads=threads,
         workers=workers,
         precision=settle_precision(settings.precision, device),
@@ -96,7 +110,7 @@ def typical_short_side(images: ImageSet) -> int:
         raise DataError(
             "none of the training images can be read",
             images.names[0] if error is None else error.where,
-            "Mend or replace the images.",
+            "Mend or replace the images." if error is None else f"{error.what}: {error.fix}",
         )
     return int(np.median(sides))
 
@@ -140,10 +154,31 @@ def build_network(
         raise cost.too_small(network.spec, plan.input_size, plan.input_size)
     if plan.heads and not cost.heads_fit(network.spec, plan.input_size, plan.input_size):
         raise cost.heads_do_not_fit(network.spec, plan.input_size, plan.input_size)
+    _freeze(network, settings)
+    return network, start.preprocessing.at_size(plan.input_size), start.notes
+
+
+def rebuild_network(
+    arguments: Mapping[str, Any], settings: TrainSettings, where: Path
+) -> tuple[GoogLeNet, Preprocessing]:
+    """Build the network of a run as its ``args.json`` describes it, for a checkpoint to fill.
+
+    Raises:
+        ModelError: The description is garbled.
+    """
+    spec = GoogLeNetSpec.from_config(arguments["spec"], str(where))
+    known = VARIANTS.get(spec.variant)
+    if known is not None:  # what args.json leaves out
+        spec = replace(spec, source=known.source, differences=known.differences)
+    network = GoogLeNet.from_spec(spec)
+    _freeze(network, settings)
+    return network, Preprocessing.from_config(arguments["preprocessing"], str(where))
+
+
+def _freeze(network: GoogLeNet, settings: TrainSettings) -> None:
     if settings.tune == "head":
         network.requires_grad_(False)
         network.fc.requires_grad_(True)
-    return network, start.preprocessing.at_size(plan.input_size), start.notes
 
 
 def build_job(
@@ -158,14 +193,18 @@ def build_job(
 
     Raises:
         DataError: No validation image can be read.
+        ResultError: More of them than allowed cannot.
     """
+    validation = validation_batches(splits.validation, policy, plan.workers)
+    unreadable = [each for batch in validation for each in batch.unreadable]
+    check_readable(unreadable, splits.validation, settings.max_unreadable, "validation")
     counts = np.bincount(splits.train.labels, minlength=len(splits.classes))
     rarity = len(splits.train) / (len(splits.classes) * np.maximum(counts, 1))
     return Job(
         run=run,
         plan=plan,
         train=splits.train,
-        validation=validation_batches(splits.validation, policy, plan.workers),
+        validation=validation,
         normalize=Normalize(policy).to(device),
         loss=GoogLeNetLoss(
             settings.aux_weight,
@@ -187,7 +226,9 @@ def validation_batches(images: ImageSet, policy: Preprocessing, workers: int) ->
     Raises:
         DataError: None of them can be read.
     """
-    batches = list(evaluation_loader(images, policy, batch_size=EVALUATION_BATCH, workers=workers))
+    loader = evaluation_loader(images, policy, batch_size=EVALUATION_BATCH, workers=workers)
+    # Copied out of the memory that processes share, which may be small.
+    batches = [replace(batch, images=batch.images.clone()) for batch in loader]
     if not any(len(batch.labels) for batch in batches):
         raise DataError(
             "none of the validation images can be read",
@@ -197,17 +238,17 @@ def validation_batches(images: ImageSet, policy: Preprocessing, workers: int) ->
     return batches
 
 
-def build_state(
-    network: GoogLeNet, settings: TrainSettings, plan: Plan, device: torch.device
-) -> TrainState:
+def build_state(network: GoogLeNet, plan: Plan, device: torch.device) -> TrainState:
     """Put a network on the device with its optimizer and its average, before the first step."""
     network = network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     average = make_average(network, plan.recipe, plan.total_steps)
     return TrainState(network, average, make_optimizer(network, plan.recipe))
 
 
-def measure_pace(job: Job, network: GoogLeNet, test_images: int) -> budget.Pace:
-    """Time a few steps and a validation with a copy of the network, which is thrown away."""
+def measure_pace(
+    job: Job, network: GoogLeNet, policy: Preprocessing, test_images: int
+) -> budget.Pace:
+    """Time a few steps, a validation and a save with a copy of the network, and throw it away."""
     spare = GoogLeNet.from_spec(network.spec)
     spare.load_state_dict(network.state_dict())
     for parameter, model in zip(spare.parameters(), network.parameters(), strict=True):
@@ -216,15 +257,24 @@ def measure_pace(job: Job, network: GoogLeNet, test_images: int) -> budget.Pace:
     plan = replace(job.plan, total_steps=PROBE_STEPS)
     probe = replace(job, plan=plan)
     average = make_average(spare, plan.recipe, PROBE_STEPS)
-    state = TrainState(spare, average, make_optimizer(spare, plan.recipe))
+    still = replace(plan.recipe, learning_rate=0.0)
+    state = TrainState(spare, average, make_optimizer(spare, still))
     batches = training_batches(probe, 0)
     try:
         step = budget.time_steps(
-            lambda: train_step(state, probe, next(batches), plan.recipe.learning_rate)
+            # At no rate, so that the steps take their time and cannot diverge.
+            lambda: train_step(state, probe, next(batches), 0.0)
         )
     finally:
         batches.close()
+    # An epoch that is better than those before it saves the model.
+    with tempfile.TemporaryDirectory() as place:
+        classes = job.train.classes
+        save = budget.time_once(
+            lambda: save_model(f"{place}/m", spare, classes=classes, preprocessing=policy)
+        )
     validation = budget.time_once(lambda: validate(spare, probe))
     images = sum(len(batch.labels) for batch in job.validation)
     # The final evaluation reads the files again and computes in float32: three times the work.
-    return budget.Pace(step, validation, 3 * validation * (test_images or images) / images)
+    test = 3 * validation * (test_images or images) / images
+    return budget.Pace(step, validation + save, test)

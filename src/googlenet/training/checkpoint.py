@@ -43,6 +43,11 @@ def save_checkpoint(directory: Path, state: TrainState) -> Path:
     return path
 
 
+def has_checkpoint(directory: Path) -> bool:
+    """Tell whether a run has reached a checkpoint, sound or not."""
+    return bool(_newest_first(directory))
+
+
 def load_checkpoint(directory: Path, state: TrainState, tell: Callable[[str], None]) -> bool:
     """Put the newest sound checkpoint into ``state``; a damaged one is named and passed over.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import os
 import platform
 import shutil
@@ -18,57 +19,59 @@ import torch
 from PIL import Image
 
 from googlenet.architecture.preprocessing import Preprocessing
+from googlenet.architecture.spec import GoogLeNetSpec
 from googlenet.data.loader import training_loader
 from googlenet.data.source import DataSplits
 from googlenet.data.split import write_split
 from googlenet.errors import UsageError
-from googlenet.files import write_atomic, write_json
+from googlenet.files import sweep_temporaries, write_atomic, write_json
 from googlenet.training.loop import Job
 from googlenet.training.plan import Plan
-from googlenet.training.settings import TrainSettings
+from googlenet.training.settings import SCHEMA, TrainSettings
 
 RUNS = Path("runs/train")
 LOCK = ".lock"
 SHEET_IMAGES = 32
 SHEET_COLUMNS = 8
-SCHEMA = "googlenet.run/1"
+# What a run writes before it can be resumed, and so may leave when it is killed that early.
+EARLY_FILES = ("batch.json", "batch.png", "env.json", "split.csv")
 
 
-def create(out: str | Path | None, name: str, *, overwrite: bool) -> Path:
-    """Make the directory of a new run.
+def choose(out: str | Path | None, name: str, *, overwrite: bool) -> Path:
+    """Choose the directory of a new run, and change nothing yet.
 
     Args:
         out: Where; None for a new directory under ``runs/train``, named after the data.
         name: Of the data.
-        overwrite: Replace an earlier run; any other content is left alone and refused.
+        overwrite: Whether an earlier run may be in it; any other content is refused.
 
     Raises:
-        UsageError: The directory holds something, or cannot be made.
+        UsageError: The directory holds something, or cannot be read.
     """
     run = _unused(RUNS / name) if out is None else Path(out)
-    try:
-        # A run that failed before it began leaves nothing but its lock.
-        held = sorted({each.name for each in run.iterdir()} - {LOCK}) if run.exists() else []
-        if held and not overwrite:
-            raise UsageError(
-                "the output directory is not empty",
-                run,
-                "Choose another --out, continue it with --resume, or replace it with --overwrite.",
-            )
-        if held and "args.json" not in held:
-            raise UsageError(
-                f"the output directory holds what no run wrote: {', '.join(held[:3])}",
-                run,
-                "Choose another --out; --overwrite replaces earlier runs only.",
-            )
-        if held:
-            shutil.rmtree(run)
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"the output directory cannot be made: {error.strerror}", run, "Choose another --out."
-        ) from error
+    with _refused_by_the_system(run):
+        _held(run, overwrite=overwrite)
     return run
+
+
+@contextlib.contextmanager
+def claimed(run: Path, *, overwrite: bool) -> Iterator[None]:
+    """Make the directory of a new run and hold it; an earlier run in it is removed first.
+
+    Raises:
+        UsageError: Another process has it, it holds something, or it cannot be made.
+    """
+    with _refused_by_the_system(run):
+        run.mkdir(parents=True, exist_ok=True)
+    with locked(run):
+        with _refused_by_the_system(run):
+            # Looked at again: another process may have run in it since it was chosen.
+            for path in _held(run, overwrite=overwrite):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+        yield
 
 
 @contextlib.contextmanager
@@ -83,7 +86,9 @@ def locked(run: Path) -> Iterator[None]:
     except ImportError:  # Windows has no flock; there the rule is on trust
         yield
         return
-    with (run / LOCK).open("w") as file:
+    with _refused_by_the_system(run):
+        file = (run / LOCK).open("w")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -92,6 +97,7 @@ def locked(run: Path) -> Iterator[None]:
                 run,
                 "Wait for it, stop it, or choose another --out.",
             ) from error
+        sweep_temporaries(run)
         yield
 
 
@@ -102,7 +108,7 @@ def describe(
     settings: TrainSettings,
     plan: Plan,
     policy: Preprocessing,
-    variant: str,
+    spec: GoogLeNetSpec,
     notes: Sequence[str],
 ) -> None:
     """Write what the run is: ``split.csv``, ``env.json`` and, last, ``args.json``.
@@ -118,7 +124,7 @@ def describe(
             "schema": SCHEMA,
             "data": str(data) if isinstance(data, str | Path) else None,
             "data_name": splits.name,
-            "variant": variant,
+            "variant": spec.variant,
             "classes": list(splits.classes),
             "counts": {
                 name: np.bincount(part.labels, minlength=len(splits.classes)).tolist()
@@ -128,9 +134,24 @@ def describe(
             "notes": list(notes),
             "settings": settings.to_config(),
             "plan": plan.to_config(),
+            "spec": spec.to_config(),
             "preprocessing": policy.to_config(),
         },
     )
+
+
+def changed_environment(run: Path, plan: Plan) -> list[str]:
+    """Say what a resumed run's bits depend on that is not as it was, a clause each."""
+    try:
+        before = _flat(json.loads((run / "env.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, AttributeError):
+        return ["what the run was started with is not known, since env.json cannot be read"]
+    now = _flat(environment(plan))
+    return [
+        f"{name} was {before.get(name)} and is {now.get(name)}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]
 
 
 def environment(plan: Plan) -> dict[str, Any]:
@@ -193,6 +214,45 @@ def draw_first_batch(job: Job, classes: Sequence[str]) -> None:
     write_atomic(job.run / "batch.png", encoded.getvalue())
     labels = [classes[label] for label in batch.labels[:SHEET_IMAGES].tolist()]
     write_json(job.run / "batch.json", {"size": size, "columns": columns, "labels": labels})
+
+
+def _held(run: Path, *, overwrite: bool) -> list[Path]:
+    """Return what is in a directory but its lock, where a new run may remove it.
+
+    Raises:
+        UsageError: It may not.
+    """
+    held = sorted(path for path in run.iterdir() if path.name != LOCK) if run.exists() else []
+    if all(path.name in EARLY_FILES or path.match(".*.tmp") for path in held):
+        return held  # killed before it began: nothing of it can be continued
+    if not overwrite:
+        raise UsageError(
+            "the output directory is not empty",
+            run,
+            "Choose another --out, continue it with --resume, or replace it with --overwrite.",
+        )
+    if run / "args.json" not in held:
+        raise UsageError(
+            "the output directory holds what no run wrote: "
+            f"{', '.join(path.name for path in held[:3])}",
+            run,
+            "Choose another --out; --overwrite replaces earlier runs only.",
+        )
+    return held
+
+
+@contextlib.contextmanager
+def _refused_by_the_system(run: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(
+            f"the output directory cannot be used: {error.strerror}", run, "Choose another --out."
+        ) from error
+
+
+def _flat(document: Mapping[str, Any]) -> dict[str, Any]:
+    return {**document, "versions": None, **document["versions"]}
 
 
 def _unused(path: Path) -> Path:

@@ -93,9 +93,9 @@ def train_steps(
         for group in state.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         note_unreadable(state, job, batch, progress)
-        loss = train_step(state, job, batch, rate)
-        if loss is not None:
-            progress.step(state.step, loss, rate, len(batch.labels))
+        losses = train_step(state, job, batch, rate)
+        if losses:
+            progress.step(state.step, losses, rate, len(batch.labels))
         state.step += 1
 
         if state.step % plan.steps_per_epoch == 0 or state.step == plan.total_steps:
@@ -114,21 +114,22 @@ def train_steps(
             save_checkpoint(job.run / "checkpoints", state)
             saved_at = time.monotonic()
             progress.saved(state.step)
-        if stop.signal and state.step < plan.total_steps:
+        if stop.signal:
             raise stop.interruption(str(job.run), state.step)
 
 
-def train_step(state: TrainState, job: Job, batch: Batch, rate: float) -> float | None:
+def train_step(state: TrainState, job: Job, batch: Batch, rate: float) -> tuple[float, ...]:
     """Do one forward and backward pass and one update.
 
     Returns:
-        The loss, or None where unreadable images left too small a batch to learn from.
+        The unweighted loss of each classifier: main, head on 4d, head on 4a. Nothing where
+        unreadable images left too small a batch to learn from.
 
     Raises:
         ResultError: The loss or the gradient is not finite; the weights are left as they were.
     """
     if len(batch.labels) < 2:  # batch norm needs two values of each channel
-        return None
+        return ()
     network, recipe = state.network, job.plan.recipe
     if job.frozen:
         network.eval()
@@ -155,8 +156,9 @@ def train_step(state: TrainState, job: Job, batch: Batch, rate: float) -> float 
     if state.average is not None:
         state.average.update_parameters(network)
     classifiers = outputs if isinstance(outputs, tuple) else (outputs,)
-    state.tally.add(loss, parts, classifiers, labels)
-    return loss.item()
+    losses = tuple(part.item() for part in parts)
+    state.tally.add(loss.item(), losses, classifiers, labels)
+    return losses
 
 
 def training_batches(job: Job, start_step: int) -> Any:
@@ -215,12 +217,22 @@ def note_unreadable(state: TrainState, job: Job, batch: Batch, progress: Progres
         if name not in state.unreadable:
             state.unreadable[name] = reason
             progress.unreadable(name, reason)
-    if len(state.unreadable) > job.max_unreadable * len(job.train):
-        shown = ", ".join(list(state.unreadable)[:3])
+    check_readable(list(state.unreadable.items()), job.train, job.max_unreadable, "training")
+
+
+def check_readable(
+    unreadable: Sequence[tuple[str, str]], images: ImageSet, allowed: float, part: str
+) -> None:
+    """Stop where more than the allowed share of a part's images cannot be read.
+
+    Raises:
+        ResultError: It is so; the first few are named with their reasons.
+    """
+    if len(unreadable) > allowed * len(images):
         raise ResultError(
-            f"{len(state.unreadable)} of {len(job.train)} training images cannot be read, "
-            f"more than the allowed {job.max_unreadable:.0%}",
-            shown,
+            f"{len(unreadable)} of {len(images)} {part} images cannot be read, "
+            f"more than the allowed {allowed:.0%}",
+            "; ".join(f"{name} ({reason})" for name, reason in unreadable[:3]),
             "Mend or remove them, or raise --max-unreadable.",
         )
 
@@ -237,5 +249,5 @@ def not_finite(what: str, step: int, rate: float, run: Path) -> ResultError:
     return ResultError(
         f"the {what} is not finite at step {step}, at a learning rate of {rate:.3g}",
         run,
-        "Lower --lr or train longer; the last checkpoint from before is kept.",
+        "Lower --lr, or train longer; what was saved before is kept.",
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from googlenet.errors import ModelError
 from googlenet.images.augmentation import Augmentation
 from googlenet.training.recipe import Recipe
 from googlenet.training.settings import TrainSettings
@@ -44,14 +46,25 @@ class Plan:
         return asdict(self)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Plan:
-        """Read what ``to_config`` wrote."""
-        recipe = dict(config["recipe"])
-        augmentation = dict(recipe["augmentation"])
-        for name in ("aspect", "interpolations"):
-            augmentation[name] = tuple(augmentation[name])
-        recipe["augmentation"] = Augmentation(**augmentation)
-        return cls(**{**config, "recipe": Recipe(**recipe)})
+    def from_config(cls, config: Mapping[str, Any], where: Path) -> Plan:
+        """Read what ``to_config`` wrote into a run's ``args.json``.
+
+        Raises:
+            ModelError: It is garbled.
+        """
+        try:
+            recipe = dict(config["recipe"])
+            augmentation = dict(recipe["augmentation"])
+            for name in ("aspect", "interpolations"):
+                augmentation[name] = tuple(augmentation[name])
+            recipe["augmentation"] = Augmentation(**augmentation)
+            return cls(**{**config, "recipe": Recipe(**recipe)})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"the run's plan is garbled: {error}",
+                where,
+                "Train again with --overwrite; the run cannot be continued.",
+            ) from error
 
 
 def default_input_size(short_side: int) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+
+from googlenet.names import visible
 
 # Weight of the newest step in the loss and the speed shown, which would flicker otherwise.
 SMOOTHING = 0.1
@@ -26,15 +28,18 @@ class Progress:
         console: Where to show; usually standard error.
         total_steps: Steps of the whole run.
         start_step: Steps done before, in an interrupted run.
+        started: When this session began, on the monotonic clock; the journal counts from there.
     """
 
-    def __init__(self, run: Path, console: Console, total_steps: int, start_step: int) -> None:
+    def __init__(
+        self, run: Path, console: Console, total_steps: int, start_step: int, started: float
+    ) -> None:
         self._journal = run / "events.ndjson"
         self._console = console
         self._total = total_steps
-        self._started = time.monotonic()
-        self._step_at = self._started
-        self._loss: float | None = None
+        self._started = started
+        self._training_since = self._step_at = time.monotonic()
+        self._losses: tuple[float, ...] = ()
         self._speed: float | None = None
         self._images = 0
         self._bar = Bar(
@@ -62,33 +67,35 @@ class Progress:
         """Append one object to the journal."""
         record = {"event": kind, "seconds": round(time.monotonic() - self._started, 3), **values}
         with self._journal.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            file.write(json.dumps(record) + "\n")
 
     def say(self, text: str) -> None:
-        """Print a sentence above the bar; file and class names are never taken for markup."""
-        self._console.print(text, markup=False, highlight=False)
+        """Print a sentence above the bar; file and class names neither act nor are markup."""
+        self._console.print(visible(text), markup=False, highlight=False)
 
-    def step(self, step: int, loss: float, rate: float, images: int) -> None:
-        """Show one step: smoothed loss and images a second, the learning rate, the time left."""
+    def step(self, step: int, losses: Sequence[float], rate: float, images: int) -> None:
+        """Show one step: images a second and each classifier's loss, smoothed; rate; time left."""
         now = time.monotonic()
         speed = images / max(now - self._step_at, 1e-9)
         self._step_at = now
         self._images += images
-        self._loss = _smooth(self._loss, loss)
         self._speed = _smooth(self._speed, speed)
-        detail = f"{self._speed:.0f} images/s  loss {self._loss:.3f}  rate {rate:.2g}"
+        before = self._losses or [None] * len(losses)
+        self._losses = tuple(map(_smooth, before, losses))
+        shown = _joined(self._losses)
+        detail = f"{self._speed:.0f} images/s  loss {shown}  rate {rate:.2g}"
         self._bar.update(self._task, completed=step + 1, detail=detail)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Print one line about an epoch and journal it."""
-        elapsed = time.monotonic() - self._started
-        speed = self._images / max(elapsed, 1e-9)
-        heads = [row["train_loss_aux2"], row["train_loss_aux1"]]
-        losses = "/".join(f"{value:.3f}" for value in [row["train_loss_main"], *heads] if value)
+        now = time.monotonic()
+        speed = self._images / max(now - self._training_since, 1e-9)
+        losses = [row[f"train_loss_{name}"] for name in ("main", "aux2", "aux1")]
+        shown = _joined([loss for loss in losses if loss is not None])
         self.say(
-            f"epoch {row['epoch']:>3}  step {row['step']}/{self._total}  loss {losses}  "
+            f"epoch {row['epoch']:>3}  step {row['step']}/{self._total}  loss {shown}  "
             f"train {row['train_accuracy_main']:.1%}  validation {row['val_accuracy']:.1%}  "
-            f"rate {row['learning_rate']:.2g}  {speed:.0f} images/s  {elapsed:.0f} s"
+            f"rate {row['learning_rate']:.2g}  {speed:.0f} images/s  {now - self._started:.0f} s"
         )
         self.event("epoch", epoch=row["epoch"], step=row["step"], images_per_second=round(speed, 1))
         self._step_at = time.monotonic()
@@ -97,10 +104,14 @@ class Progress:
         """Journal a checkpoint."""
         self.event("save", step=step)
 
-    def unreadable(self, name: str, reason: str) -> None:
+    def unreadable(self, name: str, reason: str, part: str = "train") -> None:
         """Name an image that was skipped."""
         self.say(f"skipped: {name}: {reason}")
-        self.event("unreadable", file=name, reason=reason)
+        self.event("unreadable", file=name, reason=reason, split=part)
+
+
+def _joined(losses: Sequence[float]) -> str:
+    return "/".join(f"{loss:.3f}" for loss in losses)
 
 
 def _smooth(old: float | None, new: float) -> float:

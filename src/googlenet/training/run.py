@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +13,10 @@ import torch
 from rich.console import Console
 
 from googlenet.data.source import DataSplits, Part, open_data
-from googlenet.errors import DataError, UsageError
+from googlenet.errors import DataError, ResultError, UsageError
 from googlenet.evaluation.evaluate import evaluate
 from googlenet.evaluation.metrics import Evaluation
+from googlenet.names import visible
 from googlenet.report import write_report
 from googlenet.training import directory
 from googlenet.training.build import (
@@ -24,10 +25,11 @@ from googlenet.training.build import (
     build_state,
     make_plan,
     measure_pace,
+    rebuild_network,
     settle_device,
 )
-from googlenet.training.checkpoint import load_checkpoint
-from googlenet.training.loop import train_steps
+from googlenet.training.checkpoint import has_checkpoint, load_checkpoint
+from googlenet.training.loop import Job, train_steps
 from googlenet.training.plan import Plan
 from googlenet.training.progress import Progress
 from googlenet.training.settings import TrainSettings, read_arguments, refuse_changes
@@ -75,7 +77,7 @@ def train(
             ``googlenet.data.source.open_data``. A run that is resumed knows its own.
         settings: How to train; None takes the defaults, or what the resumed run was started with.
         out: Directory of the run; None makes a new one under ``runs/train``.
-        overwrite: Replace the run that is in ``out``.
+        overwrite: Replace the run that is in ``out``, once all that may be refused is settled.
         resume: Directory of a run to continue; the result has the same bits as if it had never
             stopped, on the same machine with the same threads.
         console: Where to show progress; None for standard error.
@@ -89,97 +91,166 @@ def train(
     """
     started = time.monotonic()
     console = console or Console(stderr=True)
-    if resume is not None:
-        run, arguments = Path(resume), read_arguments(Path(resume))
-        stored = TrainSettings.from_config(arguments["settings"], run)
-        if settings is not None:
-            refuse_changes(stored, settings, run)
-        if out is not None and Path(out).resolve() != run.resolve():
-            raise UsageError("a run resumes where it is", run, "Leave out --out.")
-        settings, data = stored, arguments["data"] if data is None else data
-    else:
-        settings, arguments = settings or TrainSettings(), None
-    if data is None:
-        raise UsageError(
-            "there is nothing to train on", None, "Give a directory, a CSV file or a data set."
-        )
+    if resume is None:
+        settings = settings or TrainSettings()
+        _check_given(data)
+        with _own_torch_state():
+            splits = open_data(data, seed=settings.seed)
+            run = directory.choose(out, splits.name, overwrite=overwrite)
+            work = _start(run, splits, settings, started, console)
+            with directory.claimed(run, overwrite=overwrite):
+                directory.draw_first_batch(work.job, splits.classes)
+                spec = work.state.network.spec
+                directory.describe(
+                    run, data, splits, settings, work.job.plan, work.policy, spec, work.notes
+                )
+                return _carry_out(work, started, console)
 
-    with StopRequest() as stop, _own_torch_state():
-        splits = open_data(data, seed=settings.seed)
-        if resume is None:
-            run = directory.create(out, splits.name, overwrite=overwrite)
-        with directory.locked(run):
-            return _train(run, data, splits, settings, arguments, started, stop, console)
-
-
-def _train(
-    run: Path,
-    data: object,
-    splits: DataSplits,
-    settings: TrainSettings,
-    arguments: dict[str, Any] | None,
-    started: float,
-    stop: StopRequest,
-    console: Console,
-) -> TrainResult:
-    device = settle_device(settings.device)
-    if arguments is None:
-        plan = make_plan(splits, settings, device)
-        torch.set_num_threads(plan.threads)
-        network, policy, notes = build_network(splits, settings, plan)
-        for note in (*splits.notes, *notes):
-            console.print(note, markup=False, highlight=False)
-        job = build_job(run, splits, settings, plan, policy, device)
-        pace = measure_pace(job, network, len(splits.test or ()))
-        if settings.minutes is not None:
-            seconds = settings.minutes * 60 - (time.monotonic() - started)
-            steps = pace.steps_within(seconds, plan.steps_per_epoch)
-            plan = replace(plan, total_steps=steps)
-            job = replace(job, plan=plan)
-        estimate = pace.run(plan.total_steps, plan.steps_per_epoch)
-        console.print(
-            f"{plan.total_steps} steps ({plan.total_steps / plan.steps_per_epoch:.1f} epochs) of "
-            f"{plan.recipe.batch_size} images at {plan.input_size} pixels, "
-            f"about {_duration(estimate)}",
-            highlight=False,
-        )
-        directory.draw_first_batch(job, splits.classes)
-        directory.describe(
-            run, data, splits, settings, plan, policy, network.spec.variant, (*splits.notes, *notes)
-        )
-    else:
-        plan = Plan.from_config(arguments["plan"])
+    run, arguments = Path(resume), read_arguments(Path(resume))
+    stored = TrainSettings.from_config(arguments["settings"], run)
+    if settings is not None:
+        refuse_changes(stored, settings, run)
+    if out is not None and Path(out).resolve() != run.resolve():
+        raise UsageError("a run resumes where it is", run, "Leave out --out.")
+    data = arguments["data"] if data is None else data
+    _check_given(data)
+    with _own_torch_state(), directory.locked(run):
+        splits = open_data(data, seed=stored.seed)
+        plan = Plan.from_config(arguments["plan"], run)
         if splits.fingerprint != plan.fingerprint:
             raise DataError(
                 "the data is not what the run was started with",
                 str(data),
                 "Restore the images and labels, or start a new run.",
             )
-        torch.set_num_threads(plan.threads)
+        work = _continue(run, arguments, splits, stored, plan, console)
+        return _carry_out(work, started, console)
+
+
+def _check_given(data: object) -> None:
+    if data is None:
+        raise UsageError(
+            "there is nothing to train on", None, "Give a directory, a CSV file or a data set."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """Hold a run that is ready for its next step.
+
+    Attributes:
+        splits: The data.
+        settings: As the user gave them.
+        job: What the loop works on.
+        policy: Preprocessing of the network.
+        state: Where the run stands.
+        notes: What was done to arrive here, for the user to read.
+    """
+
+    splits: DataSplits
+    settings: TrainSettings
+    job: Job
+    policy: Preprocessing
+    state: TrainState
+    notes: tuple[str, ...]
+
+
+def _start(
+    run: Path, splits: DataSplits, settings: TrainSettings, started: float, console: Console
+) -> _Work:
+    """Settle a new run, and touch nothing: all that can be refused is refused here."""
+    device = settle_device(settings.device)
+    plan = make_plan(splits, settings, device)
+    torch.set_num_threads(plan.threads)
+    network, policy, notes = build_network(splits, settings, plan)
+    notes = (*splits.notes, *notes)
+    for note in notes:
+        console.print(visible(note), markup=False, highlight=False)
+    job = build_job(run, splits, settings, plan, policy, device)
+    pace = measure_pace(job, network, policy, len(splits.test or ()))
+    if settings.minutes is not None:
+        seconds = settings.minutes * 60 - (time.monotonic() - started)
+        plan = replace(plan, total_steps=pace.steps_within(seconds, plan.steps_per_epoch))
+        job = replace(job, plan=plan)
+    estimate = pace.run(plan.total_steps, plan.steps_per_epoch)
+    console.print(
+        f"{plan.total_steps} steps ({plan.total_steps / plan.steps_per_epoch:.1f} epochs) of "
+        f"{plan.recipe.batch_size} images at {plan.input_size} pixels, "
+        f"about {_duration(estimate)}",
+        highlight=False,
+    )
+    state = build_state(network, plan, device)
+    return _Work(
+        splits=splits,
+        settings=settings,
+        job=job,
+        policy=policy,
+        state=state,
+        notes=notes,
+    )
+
+
+def _continue(
+    run: Path,
+    arguments: Mapping[str, Any],
+    splits: DataSplits,
+    settings: TrainSettings,
+    plan: Plan,
+    console: Console,
+) -> _Work:
+    """Bring a run back to its last checkpoint."""
+
+    def tell(text: str) -> None:
+        console.print(visible(text), markup=False, highlight=False)
+
+    for difference in directory.changed_environment(run, plan):
+        tell(f"{difference}: the result may differ in its last bits from an uninterrupted run's")
+    device = settle_device(settings.device)
+    torch.set_num_threads(plan.threads)
+    if has_checkpoint(run / "checkpoints"):  # which holds every weight: the source may be gone
+        network, policy = rebuild_network(arguments, settings, run / "args.json")
+    else:
+        tell("no checkpoint was reached before; the run starts over")
         network, policy, _ = build_network(splits, settings, plan)
-        job = build_job(run, splits, settings, plan, policy, device)
+    job = build_job(run, splits, settings, plan, policy, device)
+    state = build_state(network, plan, device)
+    load_checkpoint(run / "checkpoints", state, tell)
+    return _Work(
+        splits=splits,
+        settings=settings,
+        job=job,
+        policy=policy,
+        state=state,
+        notes=(),
+    )
 
-    state = build_state(network, settings, plan, device)
-    if arguments is not None and not load_checkpoint(
-        run / "checkpoints", state, lambda text: console.print(text, markup=False)
-    ):
-        console.print("no checkpoint was reached before; the run starts over", highlight=False)
 
-    with Progress(run, console, plan.total_steps, state.step) as progress:
+def _carry_out(work: _Work, started: float, console: Console) -> TrainResult:
+    """Train to the end, measure, and report; what breaks it off is reported too."""
+    run, plan, state = work.job.run, work.job.plan, work.state
+    with Progress(run, console, plan.total_steps, state.step, started) as progress:
         progress.event("start", step=state.step, total_steps=plan.total_steps)
+        for batch in work.job.validation:
+            for name, reason in batch.unreadable:
+                progress.unreadable(name, reason, "validation")
 
         def keep_best(best: TrainState) -> None:
-            _save(run / "best", best, splits, policy, run)
+            _save(run / "best", best, work)
 
         try:
-            train_steps(state, job, stop=stop, progress=progress, keep_best=keep_best)
-        except TrainingInterrupted:
-            _save(run / "last", state, splits, policy, run)
-            progress.event("stop", step=state.step)
+            with StopRequest() as stop:
+                train_steps(state, work.job, stop=stop, progress=progress, keep_best=keep_best)
+            _save(run / "last", state, work)
+            result = _measure(run, work.splits, work.settings, plan, state)
+        except (TrainingInterrupted, ResultError) as error:
+            reason = error.what
+            if isinstance(error, TrainingInterrupted):
+                _save(run / "last", state, work)
+                reason = stop.name
+            directory.write_results(run, state.rows)
+            progress.event("stop", step=state.step, reason=reason)
             write_report(run)
             raise
-        _save(run / "last", state, splits, policy, run)
-        result = _measure(run, splits, settings, plan, state)
         progress.event("end", step=state.step, unreadable=len(state.unreadable))
     write_report(run)
     return result
@@ -203,20 +274,21 @@ def _measure(
     return TrainResult(run, run / "best", evaluation, state.best)
 
 
-def _save(
-    path: Path, state: TrainState, splits: DataSplits, policy: Preprocessing, run: Path
-) -> None:
-    """Write the network that validation measures as a model directory, without its heads' use."""
-    directory.write_results(run, state.rows)
+def _save(path: Path, state: TrainState, work: _Work) -> None:
+    """Write the network that validation measures as a model directory."""
+    splits = work.splits
+    directory.write_results(work.job.run, state.rows)
     save_model(
         path,
         state.measured,
         classes=splits.classes,
-        preprocessing=policy,
+        preprocessing=work.policy,
         metadata={
             "weights": "raw" if state.average is None else "averaged",
             "step": state.step,
+            "seed": work.settings.seed,
             "data": splits.name,
+            "data_fingerprint": splits.fingerprint,
             "images": {"train": len(splits.train), "validation": len(splits.validation)},
         },
     )

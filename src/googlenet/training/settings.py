@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from googlenet.errors import ModelError, UsageError
 
+SCHEMA = "googlenet.run/1"
+
 Balance = Literal["none", "loss", "sampler"]
 Flip = Literal["auto", "none", "horizontal", "all"]
+Precision = Literal["auto", "bf16", "fp32"]
 Tune = Literal["all", "head"]
+
+_CHOICES = {
+    "balance": get_args(Balance),
+    "flip": get_args(Flip),
+    "precision": get_args(Precision),
+    "tune": get_args(Tune),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +61,7 @@ class TrainSettings:
     batch_size: int | None = None
     lr: float | None = None
     aux_weight: float = 0.3
-    weights: str | None = None
+    weights: str | os.PathLike[str] | None = None
     tune: Tune = "all"
     balance: Balance = "none"
     flip: Flip = "auto"
@@ -58,11 +69,13 @@ class TrainSettings:
     device: str = "cpu"
     threads: int | None = None
     workers: int | None = None
-    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    precision: Precision = "auto"
     save_every: int | None = None
     max_unreadable: float = 0.05
 
     def __post_init__(self) -> None:
+        if self.weights is not None:  # a path becomes text, as it is stored
+            object.__setattr__(self, "weights", os.fspath(self.weights))
         if self.epochs is not None and self.minutes is not None:
             raise UsageError(
                 "epochs and minutes both say how long to train",
@@ -81,10 +94,17 @@ class TrainSettings:
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
                 raise _out_of_range(name, value, "Give a finite number above 0.")
+        if self.batch_size == 1:
+            raise _out_of_range("batch_size", 1, "Give 2 or more: batch norm compares images.")
         for name in ("aux_weight", "seed", "workers"):
             value = getattr(self, name)
             if value is not None and not 0 <= value < math.inf:
                 raise _out_of_range(name, value, "Give 0 or more.")
+        for name, known in _CHOICES.items():
+            if getattr(self, name) not in known:
+                raise _out_of_range(
+                    name, getattr(self, name), f"Choose one of: {', '.join(known)}."
+                )
         if not 0 <= self.max_unreadable <= 1:
             raise _out_of_range("max_unreadable", self.max_unreadable, "Give a share from 0 to 1.")
         if self.tune == "head" and self.weights is None:
@@ -121,8 +141,11 @@ def read_arguments(run: Path) -> dict[str, Any]:
     path = run / "args.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(document, dict) or not isinstance(document.get("settings"), dict):
-            raise ValueError("no settings in it")
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise ValueError(f"it is not of the schema {SCHEMA}")
+        for part in ("settings", "plan", "spec", "preprocessing"):
+            if not isinstance(document.get(part), dict):
+                raise ValueError(f"it holds no {part}")
     except FileNotFoundError as error:
         raise ModelError(
             "this is no training run: it has no args.json",

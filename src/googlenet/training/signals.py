@@ -39,13 +39,17 @@ class StopRequest:
             raise KeyboardInterrupt
         self.signal = number
 
+    @property
+    def name(self) -> str:
+        """Name of the signal that arrived; SIGINT before one has."""
+        return signal.Signals(self.signal or signal.SIGINT).name
+
     def interruption(self, run: str, step: int) -> TrainingInterrupted:
         """Make the error that ends the run; its exit code is 128 + the signal's number."""
-        number = self.signal or signal.SIGINT
         error = TrainingInterrupted(
-            f"stopped by {signal.Signals(number).name} after step {step}; everything is saved",
+            f"stopped by {self.name} after step {step}; everything is saved",
             run,
             f"Continue with: googlenet train --resume {run}",
         )
-        error.exit_code = 128 + number
+        error.exit_code = 128 + (self.signal or signal.SIGINT)
         return error

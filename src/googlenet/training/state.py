@@ -24,14 +24,14 @@ class Tally:
     correct: list[int] = field(default_factory=lambda: [0, 0, 0])
 
     def add(
-        self, loss: Tensor, parts: tuple[Tensor, ...], outputs: tuple[Tensor, ...], labels: Tensor
+        self, loss: float, parts: tuple[float, ...], outputs: tuple[Tensor, ...], labels: Tensor
     ) -> None:
-        """Count one batch."""
+        """Count one batch: its loss, that of each classifier, their logits, and the truth."""
         count = len(labels)
         self.images += count
-        self.loss += loss.item() * count
+        self.loss += loss * count
         for place, (part, logits) in enumerate(zip(parts, outputs, strict=True)):
-            self.parts[place] += part.item() * count
+            self.parts[place] += part * count
             self.correct[place] += int((logits.argmax(1) == labels).sum())
 
     def columns(self, classifiers: int) -> dict[str, float | None]:

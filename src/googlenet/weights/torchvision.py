@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import pickle
 import sys
 from dataclasses import replace
@@ -21,6 +20,7 @@ from urllib.parse import urlparse
 from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.architecture.variants import variant
 from googlenet.errors import ModelError
+from googlenet.offline import offline
 from googlenet.weights.model_config import ModelConfig
 from googlenet.weights.model_directory import empty_network
 from googlenet.weights.tensor_file import compare_layouts, layouts
@@ -91,7 +91,7 @@ def _published_state(url: str, path: Path) -> dict[str, Tensor]:
     import torch
     from torchvision.models import GoogLeNet_Weights
 
-    if not path.exists() and os.environ.get("GOOGLENET_OFFLINE", "0") not in ("", "0"):
+    if not path.exists() and offline():
         raise _not_there(url, path, "GOOGLENET_OFFLINE is set and the file is not in the cache")
     try:
         # torch announces the download on stdout, which belongs to results.
