@@ -112,8 +112,8 @@ def test_evaluate_measures_what_train_measured(run: Path, folder: Path, tmp_path
         assert document[name] == first[name], name
     assert document["loss"] == pytest.approx(first["loss"], abs=1e-5)
     assert measured_files(out) == measured_files(run / "test")
-    done = googlenet("evaluate", run / "best", folder, "--json", "--split", "all")
-    assert json.loads(done.stdout)["count"] == 24
+    whole = googlenet("evaluate", run / "best", folder, "--json", "--split", "all")
+    assert json.loads(whole.stdout)["count"] == 24
     assert document["classes"] == ["leaf", "sky"]
     assert document == json.loads((out / "evaluation.json").read_text())
     assert done.stderr.endswith(f"predictions, confusion matrix and mistakes are in {out}\n")

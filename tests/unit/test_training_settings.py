@@ -112,7 +112,10 @@ def test_augmentation_is_sized_to_the_data() -> None:
     digits = fit_to_data(MODERN, short_side=8, flip="none").augmentation
     assert (photos.flip, digits.flip) == ("all", "none")
     assert photos.min_area < digits.min_area
-    assert fit_to_data(PAPER, short_side=8, flip="none").augmentation.min_area == 0.08
+    cells = fit_to_data(MODERN, short_side=300, flip="all", min_area=0.8).augmentation
+    assert cells.min_area == 0.8
+    paper = fit_to_data(PAPER, short_side=8, flip="none", min_area=0.8).augmentation
+    assert paper.min_area == 0.08
 
 
 def test_batch_and_rate() -> None:

@@ -45,6 +45,8 @@ class Listing:
         strata: What a split keeps in proportion, one for each image; None for the labels.
         validation_share: Share to carve for validation, of the images that are not for testing.
         flip: Which mirror images look as likely: ``none``, ``horizontal`` or ``all``.
+        min_area: Smallest share of an image that still shows its class, for random crops; None
+            leaves it to the recipe.
         root: Directory of the data, if it is files.
         notes: What was made of the source, for the user to read.
     """
@@ -58,6 +60,7 @@ class Listing:
     strata: tuple[Hashable, ...] | None = None
     validation_share: float | None = None
     flip: Flip = "horizontal"
+    min_area: float | None = None
     root: Path | None = None
     notes: tuple[str, ...] = ()
 

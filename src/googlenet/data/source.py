@@ -37,6 +37,7 @@ class DataSplits:
         test: Images that measure them, once; None where the source has none.
         notes: What was done to arrive at the parts, for the user to read.
         flip: Which mirror images look as likely: ``none``, ``horizontal`` or ``all``.
+        min_area: Smallest share of an image that still shows its class; None if not known.
         root: Directory of the data, if it is files.
         fingerprint: SHA-256 over classes, names, labels, parts and sizes of files; hexadecimal.
     """
@@ -48,6 +49,7 @@ class DataSplits:
     test: ImageSet | None
     notes: tuple[str, ...] = ()
     flip: Flip = "horizontal"
+    min_area: float | None = None
     root: Path | None = None
     fingerprint: str = ""
 
@@ -130,6 +132,7 @@ def open_data(
         test=parts[2],
         notes=tuple(notes),
         flip=listing.flip,
+        min_area=listing.min_area,
         root=listing.root,
         fingerprint=_fingerprint(listing, parts),
     )

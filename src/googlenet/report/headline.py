@@ -71,6 +71,8 @@ def headline(run: Run) -> Headline:
 
 def _interruption(run: Run) -> tuple[str, ...]:
     if run.finished:
+        if run.timeline.stopped:
+            return (f"Training came to its end, but not the measurement: {run.timeline.stopped}.",)
         return ()
     progress = f"after {plural(len(run.epochs), 'epoch')}"
     total = run.setting("total_steps")

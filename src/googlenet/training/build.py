@@ -68,7 +68,9 @@ def make_plan(splits: DataSplits, settings: TrainSettings, device: torch.device)
     """
     short_side = typical_short_side(splits.train)
     flip = splits.flip if settings.flip == "auto" else settings.flip
-    recipe = fit_to_data(find_recipe(settings.recipe), short_side=short_side, flip=flip)
+    recipe = fit_to_data(
+        find_recipe(settings.recipe), short_side=short_side, flip=flip, min_area=splits.min_area
+    )
     recipe = settle_recipe(recipe, settings, len(splits.train))
     size = settings.input_size or default_input_size(short_side)
     augmentation = recipe.augmentation

@@ -151,7 +151,9 @@ def find_recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def fit_to_data(recipe: Recipe, *, short_side: int, flip: Flip) -> Recipe:
+def fit_to_data(
+    recipe: Recipe, *, short_side: int, flip: Flip, min_area: float | None = None
+) -> Recipe:
     """Return the recipe with its augmentation sized to the images.
 
     Small pictures lose what they show when a small part of them is cut out, and only some subjects
@@ -161,8 +163,12 @@ def fit_to_data(recipe: Recipe, *, short_side: int, flip: Flip) -> Recipe:
         recipe: The recipe.
         short_side: Typical short side of the images in pixels.
         flip: ``none``, ``horizontal`` or ``all``.
+        min_area: Smallest share of an image that still shows its class; None if not known.
     """
     augmentation = replace(recipe.augmentation, flip=flip)
-    if recipe.name == "modern" and short_side < 64:
-        augmentation = replace(augmentation, min_area=0.7, aspect=(0.9, 1 / 0.9))
+    if recipe.name == "modern":  # the others crop as their source does
+        if short_side < 64:
+            augmentation = replace(augmentation, min_area=0.7, aspect=(0.9, 1 / 0.9))
+        if min_area is not None:
+            augmentation = replace(augmentation, min_area=min_area)
     return replace(recipe, augmentation=augmentation)
