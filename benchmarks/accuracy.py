@@ -62,7 +62,9 @@ def train(data: str, seed: int, minutes: float, size: int, run: Path, more: list
     ]
     print("$ googlenet", *command[3:], flush=True)
     started = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
     return time.monotonic() - started
 
 
