@@ -3,6 +3,7 @@
 #   make demo    train, measure and use a network on photographs of solar cells, in minutes
 #   make test    the tests, but the slow ones
 #   make check   the gate: format, lint, types, layers, tests
+#   make slow    the tests that take minutes: many kills, a real browser, the demo
 #
 # Variables: PYTHON (the interpreter to start from), VENV, MINUTES (the demo's time budget),
 # INPUT_SIZE (of the demo's network), RUN (the demo's run directory), PYTEST_FLAGS.
@@ -41,7 +42,7 @@ demo: $(VENV)/.demo
 	@echo "$(RUN)/report.html"
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST_FLAGS)
 
 check: lint types layers test
 

@@ -36,8 +36,9 @@ def survives(photos: Path, tmp_path: Path, *, workers: int, kills: int, seed: in
         if number % WHILE_STARTING == WHILE_STARTING - 1:
             kill(command, killed, moments.uniform(0, starting), from_training=False)
         else:
-            # All of them together take less than the training does, so none comes too late.
-            kill(command, killed, moments.uniform(0, training / (kills + 1)), from_training=True)
+            # All of them together take half as long as the training does, so none comes too late.
+            latest = training / (2 * kills)
+            kill(command, killed, moments.uniform(0, latest), from_training=True)
     finish(resume(killed) if (killed / "args.json").exists() else train(photos, killed, workers))
 
     assert (killed / "results.csv").read_bytes() == (whole / "results.csv").read_bytes()
