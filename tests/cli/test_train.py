@@ -114,6 +114,7 @@ def test_evaluate_measures_what_train_measured(run: Path, folder: Path, tmp_path
     assert measured_files(out) == measured_files(run / "test")
     whole = googlenet("evaluate", run / "best", folder, "--json", "--split", "all")
     assert json.loads(whole.stdout)["count"] == 24
+    assert "the model was trained on this data" in document["notes"][-1]
     assert document["classes"] == ["leaf", "sky"]
     assert document == json.loads((out / "evaluation.json").read_text())
     assert done.stderr.endswith(f"predictions, confusion matrix and mistakes are in {out}\n")

@@ -18,7 +18,7 @@ CLASSES = ("leaf", "sky")
 def measured(
     data: Any, split: Any = None, classes: tuple[str, ...] = CLASSES, seed: int = 0
 ) -> Any:
-    images, part = open_evaluation_set(data, classes=classes, split=split, seed=seed)
+    images, part, _ = open_evaluation_set(data, classes=classes, split=split, seed=seed)
     assert images.classes == classes
     return part, images.names
 
@@ -37,6 +37,25 @@ def test_the_parts_of_a_flat_folder_are_those_of_the_run(tmp_path: Path) -> None
     assert measured(root, "test") == ("test", splits.test.names)
     assert measured(root, "validation", seed=7) == ("validation", splits.validation.names)
     assert measured(root, "train", seed=7) == ("train", splits.train.names)
+
+
+def test_of_the_data_of_the_training_the_test_part_is_measured(tmp_path: Path) -> None:
+    root = photographs(tmp_path, count=20)
+    splits = open_data(root, seed=7)
+    assert splits.test is not None
+
+    def found(**settings: Any) -> tuple[str, tuple[str, ...], str]:
+        images, part, notes = open_evaluation_set(
+            root, classes=CLASSES, trained_on=splits.fingerprint, **settings
+        )
+        return part, images.names, " ".join(notes)
+
+    part, names, notes = found(seed=7)
+    assert (part, names) == ("test", splits.test.names)
+    assert "trained on this data" in notes
+    assert found(seed=7, split="all")[0] == "all"
+    photograph(root / "sky" / "new.jpg", "sky", 99)
+    assert found(seed=7)[0] == "all"  # it is other data now
 
 
 def test_named_parts(tmp_path: Path) -> None:
@@ -62,10 +81,10 @@ def test_a_test_part_alone(tmp_path: Path) -> None:
 
 def test_labels_are_matched_by_name(tmp_path: Path) -> None:
     photograph(tmp_path / "sky" / "1.png", "sky", 1)
-    images, _ = open_evaluation_set(tmp_path, classes=("soil", "sky", "leaf"))
+    images, _, _ = open_evaluation_set(tmp_path, classes=("soil", "sky", "leaf"))
     assert images.labels.tolist() == [1]
     (tmp_path / "unused").mkdir()  # unknown, but there is nothing of it to measure
-    images, _ = open_evaluation_set(tmp_path, classes=("sky", "leaf"))
+    images, _, _ = open_evaluation_set(tmp_path, classes=("sky", "leaf"))
     assert images.labels.tolist() == [0]
 
 

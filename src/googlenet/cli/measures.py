@@ -46,7 +46,9 @@ def summary(evaluation: Evaluation) -> str:
     ]
     if len(evaluation.classes) <= WIDEST_MATRIX:
         lines += ["", *aligned(_matrix_rows(evaluation))]
-    return "\n".join([*lines, *map(visible, evaluation.notes)])
+    if evaluation.notes:
+        lines += ["", *map(visible, evaluation.notes)]
+    return "\n".join(lines)
 
 
 def _class_rows(evaluation: Evaluation) -> list[tuple[str, ...]]:

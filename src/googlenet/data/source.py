@@ -145,7 +145,7 @@ def open_evaluation_set(
     split: Part | None = None,
     seed: int = 0,
     trained_on: str | None = None,
-) -> tuple[ImageSet, Part]:
+) -> tuple[ImageSet, Part, tuple[str, ...]]:
     """Open labelled images to measure a model on, with its own labels.
 
     Args:
@@ -158,7 +158,7 @@ def open_evaluation_set(
         trained_on: Fingerprint of that run's data; None where it is not known.
 
     Returns:
-        The images, and which part they are.
+        The images, which part they are, and what was made of the source, for the user to read.
 
     Raises:
         DataError: The images cannot be found, or are of a class that the model does not know, or
@@ -170,17 +170,18 @@ def open_evaluation_set(
             f"there is no split {split!r}", None, f"Choose one of: {', '.join(PARTS)}, all."
         )
     if isinstance(data, DataSplits):
-        images, part = _part(data, split)
+        images, part, _ = _part(data, split)
+        notes: tuple[str, ...] = ()  # whoever opened them has those
     else:
-        images, part = _listed_part(data, split, seed, trained_on)
+        images, part, notes = _listed_part(data, split, seed, trained_on)
     if not len(images):
         raise DataError("there is no image to measure on", _where(data), "Give labelled images.")
-    return images.with_classes(classes), part
+    return images.with_classes(classes), part, notes
 
 
 def _listed_part(
     data: Any, split: Part | None, seed: int, trained_on: str | None
-) -> tuple[ImageSet, Part]:
+) -> tuple[ImageSet, Part, tuple[str, ...]]:
     listing = _list(data, None)
     named = set(listing.parts or ())
     if split is None and not named and trained_on is not None:
@@ -188,24 +189,26 @@ def _listed_part(
         with contextlib.suppress(DataError):  # too few images for a run, so there was none
             splits = open_data(data, seed=seed)
             if splits.fingerprint == trained_on:
-                return _part(splits, None)
+                images, part, notes = _part(splits, None)
+                own = f"the model was trained on this data: its {part} part alone is measured"
+                return images, part, (*notes, own)
     if split == "all" or (split is None and not named):
-        return listing.images(), "all"
-    part: Part = split or ("test" if "test" in named else "validation")
+        return listing.images(), "all", listing.notes
+    part = split or ("test" if "test" in named else "validation")
     if part == "test" and named and "test" not in named:
         raise _no_part(part, _where(data))
     if part in named and (part != "train" or "validation" in named):
-        return listing.images(listing.places(part)), part
+        return listing.images(listing.places(part)), part, listing.notes
     # What a run carves is carved again.
     return _part(open_data(data, seed=seed), part)
 
 
-def _part(splits: DataSplits, split: Part | None) -> tuple[ImageSet, Part]:
+def _part(splits: DataSplits, split: Part | None) -> tuple[ImageSet, Part, tuple[str, ...]]:
     part: Part = split or ("validation" if splits.test is None else "test")
     images: ImageSet | None = getattr(splits, part, None)
     if images is None:
         raise _no_part(part, splits.name)
-    return images, part
+    return images, part, splits.notes
 
 
 def _list(data: Any, classes: Sequence[str] | None) -> Listing:

@@ -16,6 +16,7 @@ from googlenet.data.source import DataSplits, Part, open_evaluation_set
 from googlenet.errors import ModelError, ResultError, UsageError
 from googlenet.evaluation.files import FILES, Answers, evaluation_files, unreadable_csv
 from googlenet.evaluation.metrics import Evaluation, measure
+from googlenet.names import encodable
 from googlenet.prediction.classifier import BATCH_SIZE, Classifier, load, softmax
 from googlenet.weights.directory_swap import check_replaceable, swap_directory
 
@@ -74,11 +75,12 @@ def evaluate(
     classifier = model if isinstance(model, Classifier) else load(model, device)
     if isinstance(data, ImageSet):
         images, part = data.with_classes(classifier.classes), split or "all"
+        notes: tuple[str, ...] = ()
     else:
         own_seed, trained_on = map(classifier.metadata.get, ("seed", "data_fingerprint"))
         if seed is None:
             seed = own_seed if isinstance(own_seed, int) else 0
-        images, part = open_evaluation_set(
+        images, part, notes = open_evaluation_set(
             data, classes=classifier.classes, split=split, seed=seed, trained_on=trained_on
         )
     try:
@@ -95,6 +97,7 @@ def evaluate(
         data=_data_name(data),
         split=part,
         unreadable=len(answers.unreadable),
+        notes=tuple(map(encodable, notes)),
         **{name: getattr(measures, name) for name in measures.__dataclass_fields__},
     )
     if out is not None:
