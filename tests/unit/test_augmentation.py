@@ -12,10 +12,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.errors import UsageError
 from googlenet.images.augmentation import Augmentation, augment, seeded
-from googlenet.images.policy import prepare
 from tests.image_files import noise, photograph_like
 
 PHOTO = photograph_like(90, 120)
@@ -43,7 +41,6 @@ def state_of_all_generators() -> tuple[Any, ...]:
     [
         Augmentation(),
         Augmentation(crop="random"),
-        Augmentation(crop="none"),
         EVERYTHING,
         replace(EVERYTHING, crop="random"),
     ],
@@ -134,12 +131,6 @@ def test_random_crop_warps_to_the_resized_side_and_cuts() -> None:
     )
 
 
-def test_no_crop_takes_the_centre() -> None:
-    augmentation = Augmentation(crop="none", flip="none")
-    expected = prepare(PHOTO, Preprocessing(size=56))
-    assert np.array_equal(augment(PHOTO, 56, 3, augmentation), expected)
-
-
 @pytest.mark.parametrize(("flip", "ways"), [("none", 1), ("horizontal", 2), ("all", 4)])
 def test_flips(flip: Any, ways: int) -> None:
     pixels = noise(32, 32)
@@ -184,7 +175,7 @@ def test_colours_change_within_their_range(name: str, measure: Any) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (3, 2000), (7, 5)])
-@pytest.mark.parametrize("crop", ["random-resized", "random", "none"])
+@pytest.mark.parametrize("crop", ["random-resized", "random"])
 def test_any_shape(shape: tuple[int, int], crop: Any) -> None:
     pixels: NDArray[np.uint8] = np.full((*shape, 3), 60, np.uint8)
     for seed in range(5):

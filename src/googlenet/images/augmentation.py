@@ -16,14 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.errors import UsageError
-from googlenet.images.policy import prepare
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Crop = Literal["random-resized", "random", "none"]
+Crop = Literal["random-resized", "random"]
 Flip = Literal["none", "horizontal", "all"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "box", "lanczos"]
 
@@ -37,8 +35,7 @@ class Augmentation:
 
     Attributes:
         crop: ``random-resized`` cuts out a part of random area and aspect ratio and scales it to
-            the input; ``random`` warps the image to a square and cuts the input out of it;
-            ``none`` takes the centre, as the default preprocessing policy does.
+            the input; ``random`` warps the image to a square and cuts the input out of it.
         min_area: Smallest share of the image's area that ``random-resized`` keeps.
         max_area: Largest share.
         aspect: Smallest and largest aspect ratio of the part, relative to a square.
@@ -68,7 +65,7 @@ class Augmentation:
     resized_side: int | None = None
 
     def __post_init__(self) -> None:
-        _choice("crop", self.crop, ("random-resized", "random", "none"))
+        _choice("crop", self.crop, ("random-resized", "random"))
         _choice("flip", self.flip, ("none", "horizontal", "all"))
         for interpolation in self.interpolations:
             _choice("interpolation", interpolation, (*_TENSOR_FILTERS, "box", "lanczos"))
@@ -98,8 +95,7 @@ class Augmentation:
         """Build the torchvision transform to ``size`` pixels a side, for one of the filters.
 
         It takes a (3, H, W) uint8 tensor, or a PIL image for the filters that only Pillow has,
-        draws from torch's global generator, and returns (3, size, size) uint8. A crop of ``none``
-        is left to ``augment``.
+        draws from torch's global generator, and returns (3, size, size) uint8.
         """
         from torchvision.transforms import InterpolationMode, v2
 
@@ -108,7 +104,7 @@ class Augmentation:
         if self.crop == "random-resized":
             area = (self.min_area, self.max_area)
             steps.append(v2.RandomResizedCrop(size, area, self.aspect, mode, antialias=True))
-        elif self.crop == "random":
+        else:
             side = self.resized_side or round(size * 256 / 224)
             steps.append(v2.Resize((max(side, size),) * 2, mode, antialias=True))
             steps.append(v2.RandomCrop(size))
@@ -140,8 +136,6 @@ def augment(
     """
     import torch
 
-    if augmentation.crop == "none":
-        pixels = prepare(pixels, Preprocessing(size=size))
     with seeded(seed), _one_thread():
         choices = augmentation.interpolations
         draw = int(torch.randint(len(choices), ())) if len(choices) > 1 else 0
