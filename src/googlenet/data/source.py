@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -144,7 +144,7 @@ def open_evaluation_set(
     classes: Sequence[str],
     split: Part | None = None,
     seed: int = 0,
-    trained_on: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
 ) -> tuple[ImageSet, Part, tuple[str, ...]]:
     """Open labelled images to measure a model on, with its own labels.
 
@@ -155,7 +155,7 @@ def open_evaluation_set(
             validation part, of a source that names its parts, and every image of one that does not;
             but of the data that the model was trained on, the part it was tested on.
         seed: Of the run whose validation part was carved from the training part.
-        trained_on: Fingerprint of that run's data; None where it is not known.
+        metadata: Of the model; names the data that it was trained on.
 
     Returns:
         The images, which part they are, and what was made of the source, for the user to read.
@@ -173,27 +173,30 @@ def open_evaluation_set(
         images, part, _ = _part(data, split)
         notes: tuple[str, ...] = ()  # whoever opened them has those
     else:
-        images, part, notes = _listed_part(data, split, seed, trained_on)
+        images, part, notes = _listed_part(data, split, seed, metadata or {})
     if not len(images):
         raise DataError("there is no image to measure on", _where(data), "Give labelled images.")
     return images.with_classes(classes), part, notes
 
 
 def _listed_part(
-    data: Any, split: Part | None, seed: int, trained_on: str | None
+    data: Any, split: Part | None, seed: int, metadata: Mapping[str, Any]
 ) -> tuple[ImageSet, Part, tuple[str, ...]]:
     listing = _list(data, None)
     named = set(listing.parts or ())
-    if split is None and not named and trained_on is not None:
+    if split is None and not named and "data_fingerprint" in metadata:
         # To measure on the images of the training would flatter the model.
         with contextlib.suppress(DataError):  # too few images for a run, so there was none
-            splits = open_data(data, seed=seed)
-            if splits.fingerprint == trained_on:
+            splits = open_data(data, seed=metadata.get("seed", 0))
+            if splits.fingerprint == metadata["data_fingerprint"]:
                 images, part, notes = _part(splits, None)
                 own = f"the model was trained on this data: its {part} part alone is measured"
                 return images, part, (*notes, own)
     if split == "all" or (split is None and not named):
-        return listing.images(), "all", listing.notes
+        notes = listing.notes
+        if listing.name == metadata.get("data"):
+            notes += ("the model was trained on data of this name: mind that none of it is here",)
+        return listing.images(), "all", notes
     part = split or ("test" if "test" in named else "validation")
     if part == "test" and named and "test" not in named:
         raise _no_part(part, _where(data))

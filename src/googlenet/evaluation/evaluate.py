@@ -77,11 +77,10 @@ def evaluate(
         images, part = data.with_classes(classifier.classes), split or "all"
         notes: tuple[str, ...] = ()
     else:
-        own_seed, trained_on = map(classifier.metadata.get, ("seed", "data_fingerprint"))
         if seed is None:
-            seed = own_seed if isinstance(own_seed, int) else 0
+            seed = int(classifier.metadata.get("seed", 0))
         images, part, notes = open_evaluation_set(
-            data, classes=classifier.classes, split=split, seed=seed, trained_on=trained_on
+            data, classes=classifier.classes, split=split, seed=seed, metadata=classifier.metadata
         )
     try:
         answers = _ask(classifier, images, batch_size, workers, max_unreadable, progress)

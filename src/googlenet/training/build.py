@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +20,7 @@ from googlenet.architecture.variants import variant as find_variant
 from googlenet.data.dataset import ImageSet
 from googlenet.data.loader import Batch, evaluation_loader
 from googlenet.data.source import DataSplits
-from googlenet.errors import DataError, ImageError, UsageError
+from googlenet.errors import DataError, ImageError, ModelError, UsageError
 from googlenet.nn.googlenet import GoogLeNet
 from googlenet.nn.loss import GoogLeNetLoss
 from googlenet.nn.normalize import Normalize
@@ -247,6 +248,17 @@ def build_state(network: GoogLeNet, plan: Plan, device: torch.device) -> TrainSt
     return TrainState(network, average, make_optimizer(network, plan.recipe))
 
 
+def _try_to_save(network: GoogLeNet, job: Job, policy: Preprocessing) -> None:
+    """Write a model where the run's will be written, and remove it; that it fails is no matter."""
+    parent = next(path for path in job.run.absolute().parents if path.is_dir())
+    with (
+        contextlib.suppress(OSError, ModelError),
+        tempfile.TemporaryDirectory(dir=parent, prefix=".googlenet-") as place,
+    ):
+        classes = job.train.classes
+        save_model(f"{place}/model", network, classes=classes, preprocessing=policy)
+
+
 def measure_pace(
     job: Job, network: GoogLeNet, policy: Preprocessing, test_images: int
 ) -> budget.Pace:
@@ -270,11 +282,7 @@ def measure_pace(
     finally:
         batches.close()
     # An epoch that is better than those before it saves the model.
-    with tempfile.TemporaryDirectory() as place:
-        classes = job.train.classes
-        save = budget.time_once(
-            lambda: save_model(f"{place}/m", spare, classes=classes, preprocessing=policy)
-        )
+    save = budget.time_once(lambda: _try_to_save(spare, job, policy))
     validation = budget.time_once(lambda: validate(spare, probe))
     images = sum(len(batch.labels) for batch in job.validation)
     # The final evaluation reads the files again and computes in float32: three times the work.

@@ -43,12 +43,7 @@ def save_checkpoint(directory: Path, state: TrainState) -> Path:
     return path
 
 
-def has_checkpoint(directory: Path) -> bool:
-    """Tell whether a run has reached a checkpoint, sound or not."""
-    return bool(_newest_first(directory))
-
-
-def load_checkpoint(directory: Path, state: TrainState, tell: Callable[[str], None]) -> bool:
+def load_checkpoint(directory: Path, state: TrainState, tell: Callable[[str], None]) -> None:
     """Put the newest sound checkpoint into ``state``; a damaged one is named and passed over.
 
     Args:
@@ -56,28 +51,22 @@ def load_checkpoint(directory: Path, state: TrainState, tell: Callable[[str], No
         state: Built from the same settings.
         tell: Called with a sentence about each damaged file.
 
-    Returns:
-        Whether there was a checkpoint; without one, ``state`` is untouched.
-
     Raises:
-        ModelError: There are checkpoints, and none is sound.
+        ModelError: None is sound.
     """
-    found = _newest_first(directory)
-    for path in found:
+    for path in _newest_first(directory):
         try:
             tensors, counters = _read(path)
             _restore(state, tensors, counters)
         except (ModelError, OSError, ValueError, KeyError, RuntimeError) as error:
             tell(f"{path.name} was passed over: {error.args[0]}")
             continue
-        return True
-    if found:
-        raise ModelError(
-            "none of the run's checkpoints can be read",
-            directory,
-            "Start again with --overwrite; best/ may still hold a usable model.",
-        )
-    return False
+        return
+    raise ModelError(
+        "none of the run's checkpoints can be read",
+        directory,
+        "Start again with --overwrite; best/ may still hold a usable model.",
+    )
 
 
 def _newest_first(directory: Path) -> list[Path]:

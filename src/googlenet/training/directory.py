@@ -34,7 +34,7 @@ LOCK = ".lock"
 SHEET_IMAGES = 32
 SHEET_COLUMNS = 8
 # What a run writes before it can be resumed, and so may leave when it is killed that early.
-EARLY_FILES = ("batch.json", "batch.png", "env.json", "split.csv")
+EARLY_FILES = ("batch.json", "batch.png", "checkpoints", "env.json", "split.csv")
 
 
 def choose(out: str | Path | None, name: str, *, overwrite: bool) -> Path:
@@ -66,7 +66,9 @@ def claimed(run: Path, *, overwrite: bool) -> Iterator[None]:
     with locked(run):
         with _refused_by_the_system(run):
             # Looked at again: another process may have run in it since it was chosen.
-            for path in _held(run, overwrite=overwrite):
+            # By args.json a run is known, so it goes last.
+            held = _held(run, overwrite=overwrite)
+            for path in sorted(held, key=lambda path: path.name == "args.json"):
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:
@@ -144,7 +146,7 @@ def changed_environment(run: Path, plan: Plan) -> list[str]:
     """Say what a resumed run's bits depend on that is not as it was, a clause each."""
     try:
         before = _flat(json.loads((run / "env.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return ["what the run was started with is not known, since env.json cannot be read"]
     now = _flat(environment(plan))
     return [
@@ -223,7 +225,8 @@ def _held(run: Path, *, overwrite: bool) -> list[Path]:
         UsageError: It may not.
     """
     held = sorted(path for path in run.iterdir() if path.name != LOCK) if run.exists() else []
-    if all(path.name in EARLY_FILES or path.match(".*.tmp") for path in held):
+    early = all(path.name in EARLY_FILES or path.match(".*.tmp") for path in held)
+    if not held or (early and (run / LOCK).exists()):
         return held  # killed before it began: nothing of it can be continued
     if not overwrite:
         raise UsageError(

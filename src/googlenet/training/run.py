@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from googlenet.data.source import DataSplits, Part, open_data
-from googlenet.errors import DataError, ResultError, UsageError
+from googlenet.errors import DataError, GoogLeNetError, UsageError
 from googlenet.evaluation.evaluate import evaluate
 from googlenet.evaluation.metrics import Evaluation
 from googlenet.names import visible
@@ -28,7 +28,7 @@ from googlenet.training.build import (
     rebuild_network,
     settle_device,
 )
-from googlenet.training.checkpoint import has_checkpoint, load_checkpoint
+from googlenet.training.checkpoint import load_checkpoint, save_checkpoint
 from googlenet.training.loop import Job, train_steps
 from googlenet.training.plan import Plan
 from googlenet.training.progress import Progress
@@ -98,8 +98,13 @@ def train(
             splits = open_data(data, seed=settings.seed)
             run = directory.choose(out, splits.name, overwrite=overwrite)
             work = _start(run, splits, settings, started, console)
+            if out is None:  # another run may have taken the name meanwhile
+                run = directory.choose(out, splits.name, overwrite=overwrite)
+                work = replace(work, job=replace(work.job, run=run))
             with directory.claimed(run, overwrite=overwrite):
                 directory.draw_first_batch(work.job, splits.classes)
+                # From here on the run needs no other model, not even to start over.
+                save_checkpoint(run / "checkpoints", work.state)
                 spec = work.state.network.spec
                 directory.describe(
                     run, data, splits, settings, work.job.plan, work.policy, spec, work.notes
@@ -112,7 +117,7 @@ def train(
         refuse_changes(stored, settings, run)
     if out is not None and Path(out).resolve() != run.resolve():
         raise UsageError("a run resumes where it is", run, "Leave out --out.")
-    data = arguments["data"] if data is None else data
+    data = arguments.get("data") if data is None else data
     _check_given(data)
     with _own_torch_state(), directory.locked(run):
         splits = open_data(data, seed=stored.seed)
@@ -207,11 +212,7 @@ def _continue(
         tell(f"{difference}: the result may differ in its last bits from an uninterrupted run's")
     device = settle_device(settings.device)
     torch.set_num_threads(plan.threads)
-    if has_checkpoint(run / "checkpoints"):  # which holds every weight: the source may be gone
-        network, policy = rebuild_network(arguments, settings, run / "args.json")
-    else:
-        tell("no checkpoint was reached before; the run starts over")
-        network, policy, _ = build_network(splits, settings, plan)
+    network, policy = rebuild_network(arguments, settings, run / "args.json")
     job = build_job(run, splits, settings, plan, policy, device)
     state = build_state(network, plan, device)
     load_checkpoint(run / "checkpoints", state, tell)
@@ -241,8 +242,9 @@ def _carry_out(work: _Work, started: float, console: Console) -> TrainResult:
             with StopRequest() as stop:
                 train_steps(state, work.job, stop=stop, progress=progress, keep_best=keep_best)
             _save(run / "last", state, work)
+            write_report(run)  # should the measurement be broken off
             result = _measure(run, work.splits, work.settings, plan, state)
-        except (TrainingInterrupted, ResultError) as error:
+        except GoogLeNetError as error:
             reason = error.what
             if isinstance(error, TrainingInterrupted):
                 _save(run / "last", state, work)

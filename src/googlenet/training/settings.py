@@ -50,7 +50,7 @@ class TrainSettings:
         workers: Processes that read images beside the training; 0 reads in the training's own.
         precision: ``bf16`` computes convolutions in bfloat16; ``auto`` does where the CPU has it.
         save_every: Steps between two checkpoints; None saves each minute.
-        max_unreadable: Share of the training images that may be unreadable.
+        max_unreadable: Share of each part's images that may be unreadable.
     """
 
     variant: str = "bn"

@@ -37,7 +37,8 @@ class ModelConfig:
         classes: Name of each class, in the order of the logits.
         preprocessing: The policy that the weights were trained with.
         metadata: JSON values. Known names: ``weights`` (``averaged`` or ``raw``), ``license``,
-            ``data`` (name of the training data) and ``images`` (part of the data to its number of
+            ``data`` (name of the training data), ``data_fingerprint`` and ``seed`` (from which its
+            parts are found again) and ``images`` (part of the data to its number of
             images); the model card shows these and every other name with a plain value.
         library_version: The version of googlenet that saved it.
     """
