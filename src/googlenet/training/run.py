@@ -139,7 +139,7 @@ def _check_given(data: object) -> None:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class _Work:
     """Hold a run that is ready for its next step.
 
@@ -157,7 +157,7 @@ class _Work:
     job: Job
     policy: Preprocessing
     state: TrainState
-    notes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def _start(
@@ -185,14 +185,7 @@ def _start(
         highlight=False,
     )
     state = build_state(network, plan, device)
-    return _Work(
-        splits=splits,
-        settings=settings,
-        job=job,
-        policy=policy,
-        state=state,
-        notes=notes,
-    )
+    return _Work(splits, settings, job, policy, state, notes)
 
 
 def _continue(
@@ -216,14 +209,7 @@ def _continue(
     job = build_job(run, splits, settings, plan, policy, device)
     state = build_state(network, plan, device)
     load_checkpoint(run / "checkpoints", state, tell)
-    return _Work(
-        splits=splits,
-        settings=settings,
-        job=job,
-        policy=policy,
-        state=state,
-        notes=(),
-    )
+    return _Work(splits, settings, job, policy, state)
 
 
 def _carry_out(work: _Work, started: float, console: Console) -> TrainResult:
