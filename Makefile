@@ -83,9 +83,9 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) '.[torch,demo,test]'
+	$(INSTALL) '.[torch,demo,convert,test]'
 	@touch $@
 
 $(VENV)/.check: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) '.[torch,demo,test,check]'
+	$(INSTALL) '.[torch,demo,convert,test,check]'
 	@touch $@

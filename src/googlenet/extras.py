@@ -9,11 +9,15 @@ from googlenet.errors import MissingExtraError
 # Top-level package to the extra that brings it, for those that some part cannot work without.
 EXTRAS = {
     "captum": "torch",
+    "cramjam": "convert",
+    "google": "convert",
+    "google_crc32c": "convert",
     "matplotlib": "torch",
     "torch": "torch",
     "torchmetrics": "torch",
     "torchvision": "torch",
     "elpv_dataset": "demo",
+    "pyfive": "convert",
 }
 
 
