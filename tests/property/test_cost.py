@@ -33,7 +33,7 @@ specs = st.builds(
     inception=st.tuples(*[widths] * 9).map(lambda rows: dict(zip(MODULES, rows, strict=True))),
     kernel_5x5=st.sampled_from([3, 5]),
     last_pool_kernel=st.sampled_from([2, 3]),
-    pool_rounding=st.sampled_from(["ceil", "same", "floor"]),
+    pool_rounding=st.sampled_from(["ceil", "same", "floor", "end"]),
     batch_norm=st.none() | st.builds(BatchNorm, gamma=st.booleans()),
     local_response_norm=st.none() | st.just(LocalResponseNorm(size=3, divide_alpha=False)),
     aux=st.none()

@@ -16,6 +16,7 @@ from googlenet.architecture.spec import (
 from googlenet.errors import InputSizeError
 
 AUX_GRID = 4  # the heads pool to 4x4
+END_PADDING = 2  # what the rounding "end" pads after each side
 LARGEST_USEFUL_SEARCH = 256
 
 
@@ -71,6 +72,8 @@ def pool_size(size: int, kernel: int, rounding: PoolRounding) -> int:
     """Return the output side of an unpadded max pool of stride 2, or 0 where nothing comes out."""
     if rounding == "same":
         return -(-size // 2)
+    if rounding == "end":
+        size += END_PADDING
     if size < kernel - (rounding == "ceil"):
         return 0
     if rounding == "ceil":

@@ -10,7 +10,7 @@ from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.errors import ModelError, UsageError
 
 StemPadding = Literal["symmetric", "same"]
-PoolRounding = Literal["ceil", "same", "floor"]
+PoolRounding = Literal["ceil", "same", "floor", "end"]
 AuxPooling = Literal["average", "adaptive"]
 WeightDistribution = Literal["uniform_fan_in", "normal", "truncated_normal"]
 
@@ -119,7 +119,9 @@ class GoogLeNetSpec:
         inception: The nine modules, 3a to 5b.
         kernel_5x5: Kernel of the "5x5" branch; 3 in everything that descends from TF-slim.
         last_pool_kernel: Kernel of the stride-2 pool between 4e and 5a: 3 or 2.
-        pool_rounding: How the four stride-2 pools round: ``ceil``, ``same`` or ``floor``.
+        pool_rounding: How the four stride-2 pools round: ``ceil``; ``same``, TensorFlow's rule;
+            ``floor``; or ``end``, which pads two after each side, as Caffe2's exports do for want
+            of ``ceil`` (equal to it at even sizes).
         batch_norm: Batch normalization, or None for convolutions with a bias.
         local_response_norm: The stem's two normalizations, or None.
         aux: The auxiliary heads, or None.

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from googlenet.architecture.cost import AUX_GRID
+from googlenet.architecture.cost import AUX_GRID, END_PADDING
 from googlenet.architecture.spec import (
     BatchNorm,
     GoogLeNetSpec,
@@ -67,6 +67,8 @@ class StridedMaxPool(nn.Module):
         """Map (N, C, H, W) to (N, C, about H / 2, about W / 2)."""
         if self.rounding == "same":
             x = _pad_same(x, self.kernel_size, 2, float("-inf"))
+        elif self.rounding == "end":
+            x = F.pad(x, (0, END_PADDING, 0, END_PADDING), value=float("-inf"))
         return F.max_pool2d(x, self.kernel_size, 2, ceil_mode=self.rounding == "ceil")
 
     def extra_repr(self) -> str:
@@ -148,13 +150,14 @@ class AuxHead(nn.Module):
         )
         self.conv = ConvUnit(in_channels, spec.aux.conv_channels, 1, batch_norm=spec.batch_norm)
         self.fc1 = nn.Linear(spec.aux.conv_channels * AUX_GRID * AUX_GRID, spec.aux.hidden)
+        self.relu = nn.ReLU()
         self.fc2 = nn.Linear(spec.aux.hidden, spec.num_classes)
         self.dropout = nn.Dropout(spec.aux.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in_channels, H, W) to logits (N, num_classes)."""
         x = self.conv(self.pool(x))
-        x = F.relu(self.fc1(torch.flatten(x, 1)))
+        x = self.relu(self.fc1(torch.flatten(x, 1)))
         logits: Tensor = self.fc2(self.dropout(x))
         return logits
 

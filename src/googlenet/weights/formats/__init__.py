@@ -1,1 +1,1 @@
-"""Readers and writers of other tools' weights files: bytes in, NumPy arrays out, nothing ever run."""
+"""Readers and writers of other tools' weights files: bytes in, arrays out, nothing ever run."""
