@@ -2,7 +2,7 @@
 and a sample of every endpoint.
 
 Weights are drawn under the tool's own names, so that nothing of our name tables is in a golden file.
-Most weights are zero and the others have few digits: the file compresses to a twentieth, and every
+Most weights are zero and the others have few digits: the file compresses to a fortieth, and every
 output channel still reads from all over its input. NumPy alone is imported here, of any version:
 `RandomState` gives the same numbers in all of them.
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 SAMPLES = 400
 # Weights other than zero that an output value has on average.
-NONZERO = 24
+NONZERO = 12
 
 
 def stream(name: str) -> np.random.RandomState:
