@@ -20,6 +20,7 @@ HEAD_UNITS = tuple(f"{head}.conv" for head in AUX_PLACES)
 
 # In the order of computation, the heads last but for the classifier.
 UNITS = (*STEM, *MODULE_UNITS, *HEAD_UNITS)
+HEADS = tuple(AUX_PLACES)
 LINEARS = (*(f"{head}.{name}" for head in AUX_PLACES for name in ("fc1", "fc2")), "fc")
 
 # Blobs of a parameter that a dialect may have; ours are ``<unit>.<leaf>`` and ``<linear>.<leaf>``.

@@ -66,6 +66,27 @@ class Preprocessing:
         """Return the same policy for another input size."""
         return replace(self, size=size)
 
+    def sentence(self) -> str:
+        """Say the policy in words."""
+        side = self.resized_side
+        resize = {
+            "crop": f"the short side to {side} pixels, the centre {self.size}x{self.size}",
+            "squash": f"squashed to {side}x{side}, the centre {self.size}x{self.size}",
+            "letterbox": f"the whole image within {self.size}x{self.size}",
+        }[self.resize_mode]
+        order = "blue, green, red" if self.channel_order == "bgr" else "red, green, blue"
+        scale = (
+            "0 to 255"
+            if self.scale == 1
+            else "0 to 1"
+            if self.scale == 1 / 255
+            else (f"times {self.scale:.6g}")
+        )
+        mean = ", ".join(f"{value:g}" for value in self.mean)
+        std = ", ".join(f"{value:g}" for value in self.std)
+        divided = "" if set(self.std) == {1.0} else f", divided by ({std})"
+        return f"{resize}; {order} from {scale}, less ({mean}){divided}"
+
     def to_config(self) -> dict[str, Any]:
         """Return the contents of ``preprocessor_config.json``: Hugging Face's keys, then ours."""
         side = self.resized_side

@@ -36,6 +36,7 @@ class ModelConfig:
         spec: The network, with ``preprocessing`` as its policy.
         classes: Name of each class, in the order of the logits.
         preprocessing: The policy that the weights were trained with.
+        titles: Words to show for a class whose name is a code, such as ImageNet's synsets.
         metadata: JSON values. Known names: ``weights`` (``averaged`` or ``raw``), ``license``,
             ``data`` (name of the training data), ``data_fingerprint`` and ``seed`` (from which its
             parts are found again) and ``images`` (part of the data to its number of
@@ -46,6 +47,7 @@ class ModelConfig:
     spec: GoogLeNetSpec
     classes: tuple[str, ...]
     preprocessing: Preprocessing
+    titles: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     library_version: str = ""
 
@@ -76,6 +78,7 @@ class ModelConfig:
             "num_labels": len(self.classes),
             "id2label": {str(index): name for index, name in enumerate(self.classes)},
             "label2id": {name: index for index, name in enumerate(self.classes)},
+            **({"titles": dict(self.titles)} if self.titles else {}),
             "torch_dtype": "float32",
             "spec": self.spec.to_config(),
             "metadata": dict(self.metadata),
@@ -115,6 +118,9 @@ def read_config(directory: str | os.PathLike[str]) -> ModelConfig:
         classes = tuple(names[index] for index in range(len(names)))
         if not all(isinstance(name, str) for name in classes):
             raise TypeError("a class name is not text")
+        titles = config.get("titles", {})
+        if not isinstance(titles, dict) or not all(isinstance(x, str) for x in titles.values()):
+            raise TypeError("its titles are not text")
         metadata = config["metadata"]
         if not isinstance(metadata, dict):
             raise TypeError("its metadata is not an object")
@@ -124,6 +130,7 @@ def read_config(directory: str | os.PathLike[str]) -> ModelConfig:
             spec=replace(spec, preprocessing=preprocessing),
             classes=classes,
             preprocessing=preprocessing,
+            titles=titles,
             metadata=metadata,
             library_version=str(config["library_version"]),
         )

@@ -44,6 +44,7 @@ def save_model(
     classes: Sequence[str],
     preprocessing: Preprocessing | None = None,
     metadata: Mapping[str, Any] | None = None,
+    titles: Mapping[str, str] | None = None,
     card: str | None = None,
 ) -> None:
     """Write a model directory in one step: a crash leaves the old one or the new one.
@@ -54,6 +55,7 @@ def save_model(
         classes: Name of each class, in the order of the logits.
         preprocessing: The policy that the weights were trained with; None for the spec's own.
         metadata: JSON values to keep with the model; see ``ModelConfig``.
+        titles: Words to show for classes whose names are codes.
         card: Contents of ``README.md``; None writes one without an evaluation.
 
     Raises:
@@ -67,6 +69,7 @@ def save_model(
         spec=replace(network.spec, preprocessing=policy),
         classes=tuple(classes),
         preprocessing=policy,
+        titles=dict(titles or {}),
         metadata=dict(metadata or {}),
         library_version=library_version(),
     )

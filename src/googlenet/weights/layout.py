@@ -1,0 +1,118 @@
+"""From a file's layout of its arrays to ours: PyTorch's, channels before rows and columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.architecture.cost import AUX_GRID
+from googlenet.architecture.dialect import HEADS, LINEARS, UNITS
+from googlenet.errors import ModelError
+from googlenet.weights.matching import Match
+
+
+def to_our_layout(match: Match, path: Path) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Transpose and reshape what a file holds into (out, in, rows, columns) and (out, in).
+
+    Channels-last tools keep kernels as (rows, columns, in, out), linear weights as (in, out), and
+    flatten a head's map with its channels last; old Caffe files pad every shape to four sizes.
+
+    Args:
+        match: The arrays by our names.
+        path: The file, for errors.
+
+    Returns:
+        The arrays in our layout, by our names; and what had to be assumed, a sentence each.
+
+    Raises:
+        ModelError: An array has a shape that its place cannot have.
+    """
+    stem = match.arrays["conv1.conv.weight"]
+    channels_last = stem.ndim == 4 and stem.shape[2] == 3 and stem.shape[0] == stem.shape[1]
+    arrays: dict[str, NDArray[Any]] = {}
+    for ours, array in match.arrays.items():
+        layer, leaf = _split(ours)
+        if layer in LINEARS and leaf == "weight":
+            laid = _linear(array, channels_last)
+        elif leaf == "conv.weight":
+            laid = array.transpose(3, 2, 0, 1) if channels_last and array.ndim == 4 else array
+        else:
+            laid = array.reshape(-1) if max(array.shape, default=1) == array.size else array
+        expected = 4 if leaf == "conv.weight" else 2 if leaf == "weight" else 1
+        if laid is None or laid.ndim != expected:
+            raise wrong_shape(match, ours, array.shape, path)
+        arrays[ours] = laid
+    return arrays, _turn_heads(match, arrays, channels_last)
+
+
+def wrong_shape(
+    match: Match, ours: str, shape: tuple[int, ...], path: Path, expected: object = None
+) -> ModelError:
+    """Make the error for an array of a shape that its place cannot have."""
+    return ModelError(
+        f"{match.names.get(ours, ours)} has the shape {tuple(shape)}, which {ours} of a GoogLeNet "
+        f"cannot have{'' if expected is None else f'; it should be {expected}'}",
+        path,
+        "Give the weights of a GoogLeNet (Inception v1), whole and as its tool saved them.",
+    )
+
+
+def _split(ours: str) -> tuple[str, str]:
+    for known in (*LINEARS, *UNITS):
+        if ours.startswith(f"{known}."):
+            return known, ours[len(known) + 1 :]
+    raise AssertionError(f"{ours} is in no layer")
+
+
+def _linear(array: NDArray[Any], channels_last: bool) -> NDArray[Any] | None:
+    if array.ndim == 4 and array.shape[:2] == (1, 1):  # old Caffe's padding, or a 1x1 kernel
+        array = array[0, 0]
+    elif array.ndim == 4 and array.shape[2:] == (1, 1):
+        return array[:, :, 0, 0]
+    if array.ndim != 2:
+        return None
+    return array.T if channels_last else array
+
+
+def _turn_heads(match: Match, arrays: dict[str, NDArray[Any]], channels_last: bool) -> list[str]:
+    """Put the inputs of the heads' hidden layers into our order of flattening, in place."""
+    turned = False
+    for head in HEADS:
+        weight = arrays.get(f"{head}.fc1.weight")
+        conv = arrays.get(f"{head}.conv.conv.weight")
+        if weight is None or conv is None or not channels_last:
+            continue
+        grid = (AUX_GRID, AUX_GRID, conv.shape[0])
+        if weight.shape[1] == int(np.prod(grid)):
+            swapped = weight.reshape(-1, *grid).transpose(0, 3, 1, 2)
+            arrays[f"{head}.fc1.weight"] = swapped.reshape(weight.shape)
+            turned = True
+    assumed = "The heads' maps were flattened with their channels last, as TensorFlow does."
+    return [assumed] if turned and match.dialect.flatten == "chw" else []
+
+
+def merge_biases(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Move the bias of a convolution before batch normalization into the running mean."""
+    merged = dict(arrays)
+    for unit in UNITS:
+        bias, mean = merged.get(f"{unit}.conv.bias"), merged.get(f"{unit}.bn.running_mean")
+        if bias is not None and mean is not None and bias.shape == mean.shape:
+            merged[f"{unit}.bn.running_mean"] = mean - bias
+            del merged[f"{unit}.conv.bias"]
+    return merged
+
+
+def swap_heads(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Exchange the names of the two auxiliary heads."""
+    first, second = HEADS
+    other = {first: second, second: first}
+
+    def renamed(name: str) -> str:
+        head, dot, rest = name.partition(".")
+        return f"{other.get(head, head)}{dot}{rest}"
+
+    return {renamed(name): array for name, array in arrays.items()}

@@ -1,0 +1,223 @@
+"""Which published version a file's weights belong to, and what is taken from it unproved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from googlenet.architecture.spec import GoogLeNetSpec
+from googlenet.architecture.variants import TABLE_1, VARIANTS, variant
+from googlenet.errors import ModelError
+from googlenet.weights.formats.contents import GraphFacts, WeightsFile
+from googlenet.weights.matching import Match
+
+# The versions that published files in a dialect are of; others are told by their shapes alone.
+LINEAGES: Mapping[str, tuple[str, ...]] = {
+    "torchvision": ("torchvision", "bn", "paper"),
+    "caffe": ("caffe", "places365"),
+    "slim": ("slim",),
+    "inception5h": ("inception5h",),
+    "lucent": ("inception5h",),
+    "captum": ("inception5h", "places365", "caffe"),
+    "captum-old": ("inception5h", "places365", "caffe"),
+    "onnx": ("onnx-googlenet", "onnx-inception-v1"),
+    "chainer": ("caffe",),
+    "keras": ("caffe",),
+    "caffe-torch": ("caffe", "places365"),
+    "gluoncv": ("gluoncv",),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """Hold the network that a file is taken to be of.
+
+    Attributes:
+        spec: The network, whole.
+        found: What the file proves, a sentence each.
+        guessed: What it does not, and what it was decided by, a sentence each.
+    """
+
+    spec: GoogLeNetSpec
+    found: tuple[str, ...]
+    guessed: tuple[str, ...]
+
+
+def decide(match: Match, shaped: GoogLeNetSpec, file: WeightsFile, lineage: str | None) -> Decision:
+    """Complete what the shapes prove with what the graph says, and that with a published version.
+
+    Args:
+        match: The dialect that the file speaks.
+        shaped: A spec whose widths, kernels, batch normalization, heads and classes are proved.
+        file: What was read; of it, the graph's facts.
+        lineage: The variant that the user says it is, or None to find it.
+
+    Raises:
+        ModelError: The user's variant cannot have these shapes.
+        UsageError: There is no such variant.
+    """
+    facts = file.facts
+    base = _find(match, shaped, facts) if lineage is None else _asked(lineage, shaped, file)
+    spec, told = _completed(shaped, base, facts)
+    untold = [name for name in _UNPROVED if name not in told and _matters(name, spec)]
+    found = [
+        f"The names are those of {match.dialect.title} ({match.dialect.name})."
+        if not match.by_order
+        else "The names are no known tool's.",
+        _shape_sentence(spec),
+        *_width_sentences(spec, base),
+    ]
+    if told:
+        listed = ", ".join(f"{_UNPROVED[name]} {_shown(told[name])}" for name in told)
+        found.append(f"The graph says: {listed}.")
+    why = "as you said" if lineage is not None else "whose names and shapes these are"
+    guessed = [f"It is taken for {base.variant}, {why}."]
+    if untold:
+        listed = ", ".join(_UNPROVED[name] for name in untold)
+        guessed.append(f"From that version, since no shape shows it: {listed}.")
+    source = "the graph's mean, the rest of" if facts.mean is not None else "that of"
+    guessed.append(f"Preprocessing is {source} {base.variant}: {spec.preprocessing.sentence()}.")
+    return Decision(spec=spec, found=tuple(found), guessed=tuple(guessed))
+
+
+# What neither names nor shapes prove, in words.
+_UNPROVED = {
+    "stem_padding": "stem padding",
+    "pool_rounding": "pool rounding",
+    "last_pool_kernel": "the last pool's kernel",
+    "local_response_norm": "local response normalization",
+    "aux_pooling": "the heads' pooling",
+    "batch_norm_eps": "batch normalization's eps",
+    "dropout": "dropout",
+}
+
+
+def _find(match: Match, shaped: GoogLeNetSpec, facts: GraphFacts) -> GoogLeNetSpec:
+    """Choose the version: the dialect's own, else any that fits, else the nearest kind."""
+    usual = [] if match.by_order else [VARIANTS[each] for each in LINEAGES[match.dialect.name]]
+    for candidates in (usual, list(VARIANTS.values())):
+        fitting = [each for each in candidates if _fits(each, shaped, facts)]
+        same_classes = [each for each in fitting if each.num_classes == shaped.num_classes]
+        if fitting:
+            return (same_classes or fitting)[0]
+    if usual and _same_kind(usual[0], shaped):
+        return usual[0]
+    for name in ("slim", "torchvision", "bn", "caffe"):
+        if _same_kind(VARIANTS[name], shaped):
+            return VARIANTS[name]
+    # Batch normalization that an export has folded away leaves biases behind 3x3 kernels.
+    return VARIANTS["torchvision"]
+
+
+def _asked(name: str, shaped: GoogLeNetSpec, file: WeightsFile) -> GoogLeNetSpec:
+    base = variant(name)
+    if not _same_kind(base, shaped):
+        raise ModelError(
+            f"weights are not of the variant {name}: {_shape_sentence(shaped)[:-1]}",
+            file.path,
+            f"Leave the variant out; {name} has {_kind(base)}.",
+        )
+    return base
+
+
+def _same_kind(spec: GoogLeNetSpec, shaped: GoogLeNetSpec) -> bool:
+    ours, theirs = spec.batch_norm, shaped.batch_norm
+    return spec.kernel_5x5 == shaped.kernel_5x5 and (
+        theirs is None if ours is None else theirs is not None and ours.gamma == theirs.gamma
+    )
+
+
+def _fits(spec: GoogLeNetSpec, shaped: GoogLeNetSpec, facts: GraphFacts) -> bool:
+    return (
+        _same_kind(spec, shaped)
+        and spec.stem == shaped.stem
+        and dict(spec.inception) == dict(shaped.inception)
+        and facts.pool_rounding in (None, spec.pool_rounding)
+        and facts.has_local_response_norm in (None, spec.local_response_norm is not None)
+    )
+
+
+def _completed(
+    shaped: GoogLeNetSpec, base: GoogLeNetSpec, facts: GraphFacts
+) -> tuple[GoogLeNetSpec, dict[str, Any]]:
+    """Return the whole spec, and what of it the graph said."""
+    told: dict[str, Any] = {
+        name: getattr(facts, name)
+        for name in ("stem_padding", "pool_rounding", "last_pool_kernel", "dropout")
+        if getattr(facts, name) is not None
+    }
+    changes = dict(told)
+    norm = base.local_response_norm
+    if facts.has_local_response_norm is not None:
+        norm = (facts.local_response_norm or norm) if facts.has_local_response_norm else None
+        told["local_response_norm"] = norm
+    aux = shaped.aux
+    if aux is not None:
+        known = base.aux or aux
+        aux = replace(aux, pooling=facts.aux_pooling or known.pooling, dropout=known.dropout)
+        if facts.aux_pooling is not None:
+            told["aux_pooling"] = facts.aux_pooling
+    batch_norm = shaped.batch_norm
+    if batch_norm is not None and base.batch_norm is not None:
+        eps = base.batch_norm.eps if facts.batch_norm_eps is None else facts.batch_norm_eps
+        batch_norm = replace(base.batch_norm, eps=eps, gamma=batch_norm.gamma)
+        if facts.batch_norm_eps is not None:
+            told["batch_norm_eps"] = facts.batch_norm_eps
+    policy = base.preprocessing
+    if facts.input_size is not None:
+        policy = policy.at_size(facts.input_size)
+    if facts.mean is not None:
+        # A mean is on the scale of 0 to 255, the policy's on that of the scaled values.
+        first, second, third = (value * policy.scale for value in facts.mean)
+        policy = replace(policy, mean=(first, second, third))
+    spec = replace(
+        base,
+        stem=shaped.stem,
+        inception=shaped.inception,
+        kernel_5x5=shaped.kernel_5x5,
+        batch_norm=batch_norm,
+        local_response_norm=norm,
+        aux=aux,
+        num_classes=shaped.num_classes,
+        preprocessing=policy,
+        **changes,
+    )
+    return spec, told
+
+
+def _matters(name: str, spec: GoogLeNetSpec) -> bool:
+    if name == "aux_pooling":
+        return spec.aux is not None
+    return name != "batch_norm_eps" or spec.batch_norm is not None
+
+
+def _shape_sentence(spec: GoogLeNetSpec) -> str:
+    heads = "both auxiliary heads" if spec.aux is not None else "no auxiliary heads"
+    return f"The shapes are of {_kind(spec)}, {heads} and {spec.num_classes} classes."
+
+
+def _kind(spec: GoogLeNetSpec) -> str:
+    norm = spec.batch_norm
+    normalized = (
+        "biases and no batch normalization"
+        if norm is None
+        else f"batch normalization {'with' if norm.gamma else 'without'} a scale"
+    )
+    return f"{spec.kernel_5x5}x{spec.kernel_5x5} kernels in the 5x5 branches, {normalized}"
+
+
+def _width_sentences(spec: GoogLeNetSpec, base: GoogLeNetSpec) -> Iterator[str]:
+    other = [module for module, row in spec.inception.items() if row != TABLE_1[module]]
+    if other:
+        known = dict(spec.inception) == dict(base.inception)
+        yield (
+            f"The widths of {', '.join(other)} are not those of Table 1"
+            f"{f' but those of {base.variant}' if known else ''}."
+        )
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "none"
+    return str(value)

@@ -1,0 +1,206 @@
+"""What network a weights file is of, from its names, its shapes and its graph; and what is guessed.
+
+Shapes prove widths, kernels, batch normalization, heads and the number of classes. They say nothing
+of padding, rounding, normalization constants or preprocessing: those come from the file's graph
+where it has one, else from the published version that the names and shapes belong to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from googlenet.architecture.dialect import BRANCHES, HEADS, STEM, UNITS
+from googlenet.architecture.parameters import parameter_shapes
+from googlenet.architecture.spec import (
+    MODULES,
+    AuxHeads,
+    BatchNorm,
+    GoogLeNetSpec,
+    InceptionWidths,
+)
+from googlenet.errors import ModelError
+from googlenet.weights.formats.contents import WeightsFile
+from googlenet.weights.layout import merge_biases, swap_heads, to_our_layout, wrong_shape
+from googlenet.weights.lineage import decide
+from googlenet.weights.matching import HEAD_LAYERS, Match, match_names
+
+# The last convolution of each branch; their channels are concatenated.
+_BRANCH_ENDS = ("branch1", "branch2.1", "branch3.1", "branch4.1")
+
+_BN_BUFFERS = ("bn.running_mean", "bn.running_var")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recognized:
+    """Hold a network that was recognized in a file.
+
+    Attributes:
+        file: What was read.
+        match: Which dialect it speaks, and what is left over.
+        spec: The network, whole, with its preprocessing.
+        arrays: Every parameter and running statistic by our names, in our layout and the file's
+            precision.
+        found: What the file proves, a sentence each.
+        guessed: What it does not, and why it was decided so, a sentence each.
+        dropped: What was in the file and is not in ``arrays``, a sentence each.
+    """
+
+    file: WeightsFile
+    match: Match
+    spec: GoogLeNetSpec
+    arrays: Mapping[str, NDArray[Any]]
+    found: tuple[str, ...]
+    guessed: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+def recognize(
+    file: WeightsFile, *, lineage: str | None = None, swap_aux: bool = False
+) -> Recognized:
+    """Tell what network the arrays are of.
+
+    Args:
+        file: What a reader gave.
+        lineage: The variant that the user says it is; what no shape shows is taken from it.
+        swap_aux: Whether the file names the two heads the other way round.
+
+    Raises:
+        ModelError: It is no GoogLeNet, arrays are missing, or one has a shape that cannot be.
+        UsageError: There is no such variant.
+    """
+    _check_numbers(file)
+    match = match_names(file)
+    arrays, assumed = to_our_layout(match, file.path)
+    arrays = merge_biases(arrays)
+    if _heads_are_swapped(arrays):
+        if not swap_aux:
+            raise ModelError(
+                "weights file names the auxiliary heads the other way round: aux1 reads module 4d",
+                file.path,
+                "Exchange them with --swap-aux.",
+            )
+        arrays = swap_heads(arrays)
+    norm = _batch_norm(match, arrays, file.path)
+    aux, dropped = _heads(match, arrays)
+    shaped = _shapes(match, arrays, norm, aux, file.path)
+    decision = decide(match, shaped, file, lineage)
+    spec = decision.spec
+    if match.renamed:
+        assumed += [
+            f"{layer} was taken for the classifier {ours} by its shape and place."
+            for ours, layer in match.renamed.items()
+        ]
+    if match.by_order:
+        assumed.append("The names say nothing; layers were told by their order and shapes.")
+    kept = tuple(parameter_shapes(spec))
+    missing = [name for name in kept if name not in arrays]
+    if missing:
+        shown = ", ".join(match.names.get(name, name) for name in missing[:3])
+        raise ModelError(
+            f"weights file lacks {len(missing)} arrays, {shown} among them",
+            file.path,
+            "Give the whole file, as its tool saved it.",
+        )
+    left = [name for name in match.surplus if not name.endswith("num_batches_tracked")]
+    if left:
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        dropped.append(f"No part of a GoogLeNet: {', '.join(left[:3])}{more}.")
+    return Recognized(
+        file=file,
+        match=match,
+        spec=spec,
+        arrays={name: arrays[name] for name in kept},
+        found=decision.found,
+        guessed=(*decision.guessed, *assumed),
+        dropped=(*dropped, *file.notes),
+    )
+
+
+def _batch_norm(match: Match, arrays: Mapping[str, NDArray[Any]], path: Path) -> BatchNorm | None:
+    """Tell whether every unit is batch-normalized, and with a scale or without."""
+    if not any(f"{unit}.bn.running_var" in arrays for unit in UNITS):
+        return None
+    units = [unit for unit in UNITS if f"{unit}.conv.weight" in arrays]
+    gamma = any(f"{unit}.bn.weight" in arrays for unit in units)
+    leaves = ("bn.bias", *_BN_BUFFERS, *(("bn.weight",) if gamma else ()))
+    for unit in units:
+        for leaf in leaves:
+            if f"{unit}.{leaf}" not in arrays:
+                theirs = match.dialect.unit.get(leaf, leaf).format(match.dialect.layers[unit])
+                raise ModelError(
+                    f"weights file lacks {match.prefix}{theirs}",
+                    path,
+                    "Give the whole file, with the running statistics of batch normalization.",
+                )
+    return BatchNorm(gamma=gamma)
+
+
+def _heads(match: Match, arrays: dict[str, NDArray[Any]]) -> tuple[AuxHeads | None, list[str]]:
+    """Take the auxiliary heads where both are whole; else remove their arrays."""
+    whole = all(f"{head}.conv.conv.weight" in arrays for head in HEADS) and all(
+        f"{layer}.weight" in arrays for layers in HEAD_LAYERS for layer in layers[1:]
+    )
+    if whole:
+        conv, hidden = arrays["aux1.conv.conv.weight"], arrays["aux1.fc1.weight"]
+        return AuxHeads(conv_channels=conv.shape[0], hidden=hidden.shape[0]), []
+    parts = [name for name in arrays if name.startswith(tuple(f"{head}." for head in HEADS))]
+    for name in parts:
+        del arrays[name]
+    if not parts:
+        return None, []
+    return None, [f"The auxiliary heads are not whole; their {len(parts)} arrays are left out."]
+
+
+def _shapes(
+    match: Match,
+    arrays: Mapping[str, NDArray[Any]],
+    norm: BatchNorm | None,
+    aux: AuxHeads | None,
+    path: Path,
+) -> GoogLeNetSpec:
+    """Derive a spec from the shapes alone, and check that every array of ours fits it."""
+    if "fc.weight" not in arrays:
+        raise ModelError(
+            "weights file lacks the main classifier",
+            path,
+            "Give the whole file; features alone are not enough to classify.",
+        )
+
+    def width(unit: str) -> int:
+        return int(arrays[f"{unit}.conv.weight"].shape[0])
+
+    first, reduce, last = (width(unit) for unit in STEM)
+    kernel = int(arrays["inception3a.branch3.1.conv.weight"].shape[-1])
+    if kernel not in (1, 3, 5, 7):
+        name = "inception3a.branch3.1.conv.weight"
+        raise wrong_shape(match, name, arrays[name].shape, path)
+    spec = GoogLeNetSpec(
+        variant="unknown",
+        stem=(first, reduce, last),
+        inception={
+            module: InceptionWidths(*(width(f"inception{module}.{each}") for each in BRANCHES))
+            for module in MODULES
+        },
+        kernel_5x5=kernel,
+        batch_norm=norm,
+        aux=aux,
+        num_classes=int(arrays["fc.weight"].shape[0]),
+    )
+    for name, shape in parameter_shapes(spec).items():
+        if name not in arrays:
+            continue
+        if arrays[name].shape != shape:
+            raise wrong_shape(match, name, match.arrays[name].shape, path, shape)
+        if arrays[name].dtype.kind != "f":
+            raise ModelError(
+                f"weights file holds {match.names[name]} as {arrays[name].dtype}, not as "
+                "floating-point numbers",
+                path,
+                "Give weights that are not quantized.",
+            )
+    return spec
