@@ -38,7 +38,8 @@ def evaluate(
     """Measure a model on labelled images.
 
     Args:
-        model: Model directory, such as RUN/best.
+        model: Model directory, such as RUN/best; published weights (torchvision, caffe, ...); or a
+            weights file of another tool.
         data: Directory of classes or of splits, CSV file, or name of a data set.
         split: Part to measure [default: test where there is one, else validation, else all; of
             the images that the model was trained on, those kept for its test].
@@ -51,9 +52,9 @@ def evaluate(
         device: PyTorch's name of the device [default: cpu].
         max_unreadable: Share of the images that may be unreadable [default: 0.05].
     """
-    from googlenet.weights.model_config import read_config
+    from googlenet.weights.opening import check_source
 
-    read_config(model)  # a fault here costs nothing to find; PyTorch takes a second to import
+    check_source(model)  # a fault here costs nothing to find; PyTorch takes a second to import
 
     require("torch", "torchmetrics", needed_by="googlenet evaluate")
     from googlenet.evaluation.evaluate import evaluate as measure

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
 Examples:
   googlenet predict runs/photos/best new.jpg
+  googlenet predict torchvision new.jpg
   googlenet predict runs/photos/best inbox/ --format csv > predictions.csv
   googlenet predict runs/photos/best 'inbox/*.png' --top-k 1 --json
   find inbox -name '*.jpg' | googlenet predict RUN/best - --format ndjson
@@ -39,7 +40,8 @@ def predict(
     A file that cannot be read gets a row that says why; the rest goes on, and the exit code is 1.
 
     Args:
-        model: Model directory, such as RUN/best.
+        model: Model directory, such as RUN/best; published weights (torchvision, caffe, ...); or a
+            weights file of another tool.
         files: Images, directories, patterns, or - for standard input: an image or a list of paths.
         format: How to write the rows; csv and ndjson come as they are ready [default: table].
         json: The same as --format json.
@@ -49,7 +51,7 @@ def predict(
     """
     from googlenet.cli.inputs import asks_for_standard_input, find_files
     from googlenet.errors import UsageError
-    from googlenet.weights.model_config import read_config
+    from googlenet.weights.opening import check_source
 
     if not files:
         raise UsageError("there is nothing to classify", None, "Give images, a directory, or -.")
@@ -57,7 +59,7 @@ def predict(
         if value < 1:
             raise UsageError(f"{name} cannot be {value}", f"--{name}", "Give 1 or more.")
     # Faults that cost nothing to find come before PyTorch, which takes a second to import.
-    config = read_config(model)
+    check_source(model)
     listed = None if asks_for_standard_input(files) else find_files(files)
 
     from googlenet.prediction.classifier import load
@@ -72,7 +74,7 @@ def predict(
         rows,
         sys.stdout,
         "json" if json else format,
-        top_k=min(top_k, len(config.classes)),
+        top_k=min(top_k, len(classifier.classes)),
         model=model,
     )
     return 1 if unreadable else 0

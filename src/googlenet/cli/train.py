@@ -72,7 +72,8 @@ def train(
         json: Write the result as one JSON document.
         variant: Network: bn, paper, caffe, torchvision [default: bn].
         recipe: How to train: modern, paper, caffe, slim [default: modern].
-        weights: Model directory to start from, or torchvision for its published weights.
+        weights: Where to start: a model directory, published weights (torchvision, caffe, slim,
+            inception5h, ...), or a weights file of another tool.
         tune: What to train; head leaves all but the classifier as it is [default: all].
         input_size: Side of the network's input in pixels [default: by the images].
         epochs: Passes over the training images [default: the recipe's].

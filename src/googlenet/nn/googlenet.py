@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from googlenet.architecture import cost
+from googlenet.architecture.dialects import find_endpoint, find_parameter
 from googlenet.architecture.spec import AUX_PLACES, GoogLeNetSpec
 from googlenet.architecture.variants import variant as find_variant
 from googlenet.errors import UsageError
@@ -166,18 +167,18 @@ class GoogLeNet(nn.Module):
             images: (N, 3, H, W) float, normalized as the weights' policy says.
             names: Module paths, such as ``conv1``, ``inception4a``, ``inception3a.branch2.0``,
                 ``inception3a.branch1.bn`` (before the rectifier) or ``aux1`` (computed in eval mode
-                too when asked for); and ``logits``.
+                too when asked for); and ``logits``. Any other tool's name does as well:
+                ``mixed4a``, ``inception_4a/output``, ``Mixed_4b``; see ``inspect --names``.
 
         Returns:
             Each name with its activation, still attached to the graph, in the order asked for.
 
         Raises:
-            UsageError: A name is none of the network's.
+            UsageError: A name is none of the network's, or means several things.
             InputSizeError: The images are too small, or the heads asked for do not fit them.
         """
-        wanted = list(names)
-        for name in wanted:
-            self._check_endpoint(name)
+        asked = {name: self._endpoint(name) for name in names}
+        wanted = list(dict.fromkeys(asked.values()))
         if self._head_inputs(wanted) and not cost.heads_fit(self.spec, *images.shape[-2:]):
             raise cost.heads_do_not_fit(self.spec, *images.shape[-2:])
         captured: dict[str, Tensor] = {}
@@ -205,7 +206,16 @@ class GoogLeNet(nn.Module):
         finally:
             for handle in handles:
                 handle.remove()  # type: ignore[attr-defined]
-        return {name: captured[name] for name in wanted}
+        return {name: captured[ours] for name, ours in asked.items()}
+
+    def get_parameter(self, target: str) -> nn.Parameter:
+        """Return a parameter by its name in any dialect, such as ``inception_4a/1x1:0``.
+
+        Raises:
+            AttributeError: There is no such parameter.
+            UsageError: The name means several things.
+        """
+        return super().get_parameter(find_parameter(target) or target)
 
     def reset_classifier(self, num_classes: int) -> None:
         """Replace the classifier, and the last layer of both heads, with fresh ones.
@@ -227,15 +237,19 @@ class GoogLeNet(nn.Module):
     def _classifiers(self) -> list[nn.Linear]:
         return [self.fc, *(head.fc2 for head in (self.aux1, self.aux2) if head is not None)]
 
-    def _check_endpoint(self, name: str) -> None:
+    def _endpoint(self, name: str) -> str:
         known = [path for path, _ in self.named_modules() if path]
-        if name != "logits" and name not in known:
-            blocks = [path for path in known if "." not in path]
-            raise UsageError(
-                f"there is no endpoint {name!r}",
-                f"variant {self.spec.variant}",
-                f"Use one of: {', '.join([*blocks, 'logits'])}, or a path inside one.",
-            )
+        if name == "logits" or name in known:
+            return name
+        ours = find_endpoint(name)
+        if ours is not None and (ours == "logits" or ours in known):
+            return ours
+        blocks = [path for path in known if "." not in path]
+        raise UsageError(
+            f"there is no endpoint {name!r}",
+            f"variant {self.spec.variant}",
+            f"Use one of: {', '.join([*blocks, 'logits'])}, or a path inside one.",
+        )
 
     def _head_inputs(self, wanted: list[str]) -> list[str]:
         return [

@@ -20,8 +20,9 @@ from googlenet.images.policy import prepare
 from googlenet.nn.googlenet import GoogLeNet
 from googlenet.nn.normalize import Normalize
 from googlenet.prediction.rows import Prediction, Unreadable
-from googlenet.weights.model_config import ModelConfig, read_config
-from googlenet.weights.model_directory import load_network, save_model
+from googlenet.weights.model_config import ModelConfig
+from googlenet.weights.model_directory import save_model
+from googlenet.weights.opening import open_weights
 
 if TYPE_CHECKING:
     from googlenet.images.decode import ImageInput
@@ -45,6 +46,7 @@ class Classifier:
         preprocessing: The policy that the weights were trained with; None for the spec's own.
         metadata: What is on record about the model; see ``ModelConfig``.
         device: Where to compute.
+        titles: Words to show for classes whose names are codes, such as ImageNet's synsets.
 
     Raises:
         UsageError: The classes do not fit the network, or PyTorch has no such device.
@@ -57,12 +59,14 @@ class Classifier:
         preprocessing: Preprocessing | None = None,
         metadata: Mapping[str, Any] | None = None,
         device: str | torch.device = "cpu",
+        titles: Mapping[str, str] | None = None,
     ) -> None:
         policy = network.spec.preprocessing if preprocessing is None else preprocessing
         self.config = ModelConfig(
             spec=network.spec,
             classes=tuple(classes),
             preprocessing=policy,
+            titles=dict(titles or {}),
             metadata=dict(metadata or {}),
         )
         try:
@@ -81,6 +85,11 @@ class Classifier:
     def classes(self) -> tuple[str, ...]:
         """Name of each class, in the order of the logits."""
         return self.config.classes
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Words to show for classes whose names are codes."""
+        return self.config.titles
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -228,6 +237,9 @@ class Classifier:
                 name,
                 tuple(self.classes[index] for index in order),
                 tuple(float(row[index]) for index in order),
+                tuple(self.titles.get(self.classes[index], "") for index in order)
+                if self.titles
+                else (),
             )
             for name, row, order in zip(names, probabilities, orders, strict=True)
         ]
@@ -240,6 +252,7 @@ class Classifier:
             classes=self.classes,
             preprocessing=self.preprocessing,
             metadata=self.metadata,
+            titles=self.titles,
         )
 
     def _prepared(self, image: ImageInput) -> NDArray[np.uint8]:
@@ -271,16 +284,23 @@ class Classifier:
             pool.shutdown(cancel_futures=True)
 
 
-def load(directory: str | os.PathLike[str], device: str | torch.device = "cpu") -> Classifier:
-    """Load a model directory.
+def load(source: str | os.PathLike[str], device: str | torch.device = "cpu") -> Classifier:
+    """Load a model: a model directory, published weights, or a weights file of another tool.
+
+    Args:
+        source: A directory that googlenet saved; the name of published weights, such as
+            ``torchvision`` or ``caffe`` (see ``googlenet weights list``), which are downloaded
+            where they are not in the cache; or any file that ``googlenet convert`` takes.
+        device: Where to compute.
 
     Raises:
-        ModelError: A file is missing, foreign or damaged.
+        ModelError: A file is missing, foreign or damaged, or cannot be had.
         UsageError: PyTorch has no such device.
     """
-    config = read_config(directory)
-    network = load_network(directory, config)
-    return Classifier(network, config.classes, config.preprocessing, config.metadata, device)
+    network, config, _ = open_weights(source)
+    return Classifier(
+        network, config.classes, config.preprocessing, config.metadata, device, config.titles
+    )
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

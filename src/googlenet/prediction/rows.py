@@ -24,16 +24,31 @@ class Prediction:
         name: The file, as the caller named it; ``image N`` where the image had no name.
         labels: Classes, likeliest first.
         probabilities: Their probabilities in [0, 1].
+        titles: Words to show for them, where their names are codes; empty where they are not.
     """
 
     name: str
     labels: tuple[str, ...]
     probabilities: tuple[float, ...]
+    titles: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """The likeliest class."""
         return self.labels[0]
+
+    @property
+    def title(self) -> str:
+        """Words for the likeliest class: its title, or its name where it has none."""
+        return self.shown[0]
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Words for each class: its title, or its name where it has none."""
+        return tuple(
+            title or label
+            for title, label in zip(self.titles or self.labels, self.labels, strict=True)
+        )
 
     @property
     def probability(self) -> float:
@@ -43,8 +58,14 @@ class Prediction:
     def to_json(self) -> dict[str, Any]:
         """Return the row as plain JSON values."""
         top = [
-            {"label": encodable(label), "probability": digits(probability)}
-            for label, probability in zip(self.labels, self.probabilities, strict=True)
+            {
+                "label": encodable(label),
+                **({"title": encodable(title)} if self.titles else {}),
+                "probability": digits(probability),
+            }
+            for label, title, probability in zip(
+                self.labels, self.shown, self.probabilities, strict=True
+            )
         ]
         return {"file": encodable(self.name), **top[0], "top": top}
 
@@ -180,9 +201,9 @@ def _write_table(rows: Iterable[Row], stream: TextIO, top_k: int) -> None:
         if isinstance(row, Unreadable):
             table.add_row(name, Text(f"unreadable: {visible(row.message)}", style="red"))
             continue
-        following = zip(row.labels[1:top_k], row.probabilities[1:top_k], strict=True)
+        following = zip(row.shown[1:top_k], row.probabilities[1:top_k], strict=True)
         later = ", ".join(f"{visible(label)} {_percent(share)}" for label, share in following)
-        cells = [name, Text(visible(row.label), style="bold"), Text(_percent(row.probability))]
+        cells = [name, Text(visible(row.title), style="bold"), Text(_percent(row.probability))]
         table.add_row(*cells, *([Text(later)] if top_k > 1 else []))
     console = Console(file=stream)
     if not console.is_terminal:  # a file or a pipe has no width to keep to

@@ -40,7 +40,8 @@ class TrainSettings:
         batch_size: Images a step.
         lr: Highest learning rate.
         aux_weight: Weight of each auxiliary head's loss; 0 trains without heads.
-        weights: Model directory to start from, or ``torchvision`` for its published weights.
+        weights: Where to start: a model directory, published weights by name (``torchvision``,
+            ``caffe``, ...), or a weights file of another tool.
         tune: Train ``all`` of the network, or only the classifier's ``head``.
         balance: Counter uneven classes by weights in the ``loss``, or by the ``sampler``.
         flip: How images may be mirrored; ``auto`` is what the data set says.

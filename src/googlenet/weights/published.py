@@ -1,8 +1,8 @@
 """The published checkpoints of GoogLeNet: where each is, how to know it, and what it holds.
 
-Everything here is a fact of somebody else's; each entry names who says so in ``sources``. Where
-nobody published a checksum there is none, and such a file is never downloaded: what cannot be
-verified has to be given by hand.
+Everything here is a fact of somebody else's; each entry names who says so in ``sources``. Where no
+checksum was found there is none, and such a file is never downloaded: what cannot be verified has
+to be given by hand.
 
 Left out, since no reader here takes them: torchvision's quantized weights, the quantized ONNX
 files, and the files of GluonCV, Paddle and MATLAB.
@@ -10,74 +10,8 @@ files, and the files of GluonCV, Paddle and MATLAB.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
-
 from googlenet.errors import UsageError
-from googlenet.weights import imagenet, places
-
-if TYPE_CHECKING:
-    from googlenet.weights.formats.contents import Format
-
-Labels = Literal["imagenet-1000", "imagenet-1001", "imagenet-1008", "places365", "numbers"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PublishedWeights:
-    """Hold what is known of a published checkpoint.
-
-    Attributes:
-        name: What it is called here.
-        title: One line that says what it is.
-        variant: The version of the network that it is for.
-        format: How the file with the weights is written.
-        classes: Number of logits.
-        labels: What the logits stand for; ``numbers`` where nobody's list of names is at hand.
-        file_name: Name of the published file.
-        addresses: Where it is: the publisher's address, then mirrors.
-        checksums: Such as ``sha256:5725cc...``, the strongest first; a shorter digest is the
-            beginning of a whole one. All must fit. None where none was published.
-        size: Bytes of the published file, or None where it was not published.
-        size_is_exact: Whether ``size`` is no rounded figure.
-        member: Path of the weights inside of the published file where that is an archive.
-        member_checksums: The same of that member.
-        licence: The publisher's word for it, or ``unknown``.
-        top1: Published accuracy on the validation images, one centre crop, in per cent.
-        top5: The same, among the first five.
-        notes: What a user of it should know.
-        sources: Who says all this.
-    """
-
-    name: str
-    title: str
-    variant: str
-    format: Format
-    classes: int = 1000
-    labels: Labels = "imagenet-1000"
-    file_name: str
-    addresses: tuple[str, ...]
-    checksums: tuple[str, ...] = ()
-    size: int | None = None
-    size_is_exact: bool = True
-    member: str | None = None
-    member_checksums: tuple[str, ...] = ()
-    licence: str = "unknown"
-    top1: float | None = None
-    top5: float | None = None
-    notes: tuple[str, ...] = ()
-    sources: tuple[str, ...]
-
-    def class_names(self) -> tuple[str, ...]:
-        """Return the class of each logit: a synset, a scene or a number."""
-        if self.labels == "imagenet-1000":
-            return imagenet.synsets(1000)
-        if self.labels == "imagenet-1001":
-            return imagenet.synsets(1001)
-        if self.labels == "imagenet-1008":
-            return imagenet.synsets(1008)
-        if self.labels == "places365":
-            return places.scenes()
-        return tuple(map(str, range(self.classes)))
+from googlenet.weights.published_entry import PublishedWeights
 
 
 def find(name: str) -> PublishedWeights:
@@ -97,19 +31,27 @@ def find(name: str) -> PublishedWeights:
 
 
 def _onnx(
-    model: str, opset: int, digest: str, size: int, *, top1: float | None, top5: float | None
+    model: str, opset: int, digest: str, size: int, top1: float | None, top5: float | None
 ) -> PublishedWeights:
     """Describe a file of the ONNX model zoo, which names them all alike."""
-    folder, licence = {
-        "googlenet": ("googlenet", "BSD-3-Clause"),
-        "inception-v1": ("inception_v1", "MIT"),
+    folder, licence, note = {
+        "googlenet": (
+            "googlenet",
+            "BSD-3-Clause",
+            "BVLC's weights by way of Caffe2, without the auxiliary heads.",
+        ),
+        "inception-v1": (
+            "inception_v1",
+            "MIT",
+            "Caffe2's reproduction; its pools round down, and it has no auxiliary heads.",
+        ),
     }[model]
     stem = f"{model}-{opset}"
     path = f"validated/vision/classification/inception_and_googlenet/{folder}"
     return PublishedWeights(
         name=f"onnx-{stem}",
         title=f"ONNX model zoo: {model}, opset {opset}",
-        variant="caffe",
+        variant=f"onnx-{model}",
         format="onnx",
         file_name=f"{stem}.onnx",
         addresses=(
@@ -122,20 +64,47 @@ def _onnx(
         licence=licence,
         top1=top1,
         top5=top5,
-        notes=(
-            ("BVLC's weights by way of Caffe2, without the auxiliary heads.",)
-            if model == "googlenet"
-            else ("Caffe2's reproduction; its pools round down, and it has no auxiliary heads.",)
-        ),
+        notes=(note,),
         sources=(
             "onnx/models: ONNX_HUB_MANIFEST.json (checksum, size)",
-            f"onnx/models: {path}/README.md (accuracy, licence, addresses)",
+            f"onnx/models: {path}/README.md (accuracy, licence)",
         ),
     )
 
 
 _PROGAMERGOV = "ProGamerGov/neural-dream: neural_dream/dream_utils.py (addresses)"
-_NO_CHECKSUM = "Nobody published its checksum, so it has to be given by hand."
+_NO_CHECKSUM = "No checksum of it was found, so it has to be given by hand."
+_IN_ARCHIVE = "The address is an archive that holds the file."
+
+# fmt: off
+_ONNX = (
+    # model, opset, sha256, bytes, top-1, top-5
+    ("googlenet", 3, "5725ccfd90845735ce5897faf7843c3f9b13acda3c4f3bff82cb21c9337c9de8",
+     28_020_232, 68.7, 88.9),
+    ("googlenet", 6, "bd979d99d10d9acf84c5a67252bcae4992bf4e1afdab046cb0ea370e6f01ee38",
+     28_020_232, 68.7, 88.9),
+    ("googlenet", 7, "5725ccfd90845735ce5897faf7843c3f9b13acda3c4f3bff82cb21c9337c9de8",
+     28_020_232, 68.7, 88.9),
+    ("googlenet", 8, "3d343d459199fbcc8cd43d45264180e3e1ef91d4908f3541b5b308995206362c",
+     28_020_232, 68.7, 88.9),
+    ("googlenet", 9, "bd979d99d10d9acf84c5a67252bcae4992bf4e1afdab046cb0ea370e6f01ee38",
+     28_020_232, 68.7, 88.9),
+    ("googlenet", 12, "c99c507058eaf41de8723408fdda7db8325cb57f0a89f2ee07a716d6e963e14e",
+     28_021_836, 67.78, 88.34),
+    ("inception-v1", 3, "6e6a6091a76dcc34b7afd68cec9355687278844b92fb0364b608e5c6f33067e8",
+     28_020_217, None, None),
+    ("inception-v1", 6, "9e7c4e026430fc055cb040dfe7f7978556b3af13cd618a7866841c00dd6d178f",
+     28_020_390, None, None),
+    ("inception-v1", 7, "eaa5c289961ef2134290ddd42852d818d1d40fce18ffbc876bc446483343af9c",
+     28_020_356, None, None),
+    ("inception-v1", 8, "ec956d393dd467b6d9e0b17b8c8227c534b936bfbcdc82343a3a7238375775f0",
+     28_020_356, None, None),
+    ("inception-v1", 9, "f8b7bb4040377b83089eef98800a15303325ed75ced468a8972a87e0bc23692e",
+     28_020_356, None, None),
+    ("inception-v1", 12, "814b31a6316873bd03d2d808415ce1f40a7bf48ad88eab5ecc3cdc8dc6cf38ec",
+     28_021_958, 67.23, None),
+)
+# fmt: on
 
 _ENTRIES = (
     PublishedWeights(
@@ -231,15 +200,14 @@ _ENTRIES = (
         format="graphdef",
         classes=1001,
         labels="imagenet-1001",
-        file_name="inception_v1_2016_08_28_frozen.pb.tar.gz",
+        file_name="inception_v1_2016_08_28_frozen.pb",
         addresses=(
             "https://storage.googleapis.com/download.tensorflow.org/models/"
             "inception_v1_2016_08_28_frozen.pb.tar.gz",
         ),
-        member="inception_v1_2016_08_28_frozen.pb",
         licence="Apache-2.0",
-        notes=(_NO_CHECKSUM, "The licence is that of tensorflow/models."),
-        sources=("tensorflow/tensorflow: tensorflow/contrib/lite/toco/g3doc (address, member)",),
+        notes=(_NO_CHECKSUM, _IN_ARCHIVE, "The licence is that of tensorflow/models."),
+        sources=("tensorflow/tensorflow: tensorflow/contrib/lite/toco/g3doc (address)",),
     ),
     PublishedWeights(
         name="inception5h",
@@ -300,13 +268,14 @@ _ENTRIES = (
         addresses=("https://pytorch.s3.amazonaws.com/models/captum/inception5h.pth",),
         notes=(_NO_CHECKSUM,),
         sources=(
-            "pytorch/captum, branch optim-wip: captum/optim/models/_image/inception_v1.py (address)",
+            "pytorch/captum, branch optim-wip: captum/optim/models/_image/inception_v1.py"
+            " (address)",
         ),
     ),
     PublishedWeights(
         name="places365",
         title="MIT: GoogLeNet trained on Places365-Standard",
-        variant="caffe",
+        variant="places365",
         format="caffemodel",
         classes=365,
         labels="places365",
@@ -319,7 +288,7 @@ _ENTRIES = (
     PublishedWeights(
         name="places365-torch",
         title="ProGamerGov's PyTorch port of the Places365 weights",
-        variant="caffe",
+        variant="places365",
         format="torch",
         classes=365,
         labels="places365",
@@ -333,7 +302,7 @@ _ENTRIES = (
     PublishedWeights(
         name="places365-captum",
         title="Captum's PyTorch port of the Places365 weights",
-        variant="caffe",
+        variant="places365",
         format="torch",
         classes=365,
         labels="places365",
@@ -385,110 +354,11 @@ _ENTRIES = (
         title="Joe Marino's Keras port of BVLC's weights",
         variant="caffe",
         format="keras",
-        file_name="googlenet.zip",
+        file_name="googlenet_weights.h5",
         addresses=("http://joelouismarino.github.io/blog_posts/googlenet.zip",),
-        member="googlenet_weights.h5",
-        notes=(_NO_CHECKSUM,),
+        notes=(_NO_CHECKSUM, _IN_ARCHIVE),
         sources=("joelouismarino.github.io: blog_posts/blog_googlenet_keras.html (address)",),
     ),
-    # fmt: off
-    _onnx(
-        "googlenet",
-        3,
-        "5725ccfd90845735ce5897faf7843c3f9b13acda3c4f3bff82cb21c9337c9de8",
-        28_020_232,
-        top1=68.7,
-        top5=88.9,
-    ),
-    _onnx(
-        "googlenet",
-        6,
-        "bd979d99d10d9acf84c5a67252bcae4992bf4e1afdab046cb0ea370e6f01ee38",
-        28_020_232,
-        top1=68.7,
-        top5=88.9,
-    ),
-    _onnx(
-        "googlenet",
-        7,
-        "5725ccfd90845735ce5897faf7843c3f9b13acda3c4f3bff82cb21c9337c9de8",
-        28_020_232,
-        top1=68.7,
-        top5=88.9,
-    ),
-    _onnx(
-        "googlenet",
-        8,
-        "3d343d459199fbcc8cd43d45264180e3e1ef91d4908f3541b5b308995206362c",
-        28_020_232,
-        top1=68.7,
-        top5=88.9,
-    ),
-    _onnx(
-        "googlenet",
-        9,
-        "bd979d99d10d9acf84c5a67252bcae4992bf4e1afdab046cb0ea370e6f01ee38",
-        28_020_232,
-        top1=68.7,
-        top5=88.9,
-    ),
-    _onnx(
-        "googlenet",
-        12,
-        "c99c507058eaf41de8723408fdda7db8325cb57f0a89f2ee07a716d6e963e14e",
-        28_021_836,
-        top1=67.78,
-        top5=88.34,
-    ),
-    _onnx(
-        "inception-v1",
-        3,
-        "6e6a6091a76dcc34b7afd68cec9355687278844b92fb0364b608e5c6f33067e8",
-        28_020_217,
-        top1=None,
-        top5=None,
-    ),
-    _onnx(
-        "inception-v1",
-        6,
-        "9e7c4e026430fc055cb040dfe7f7978556b3af13cd618a7866841c00dd6d178f",
-        28_020_390,
-        top1=None,
-        top5=None,
-    ),
-    _onnx(
-        "inception-v1",
-        7,
-        "eaa5c289961ef2134290ddd42852d818d1d40fce18ffbc876bc446483343af9c",
-        28_020_356,
-        top1=None,
-        top5=None,
-    ),
-    _onnx(
-        "inception-v1",
-        8,
-        "ec956d393dd467b6d9e0b17b8c8227c534b936bfbcdc82343a3a7238375775f0",
-        28_020_356,
-        top1=None,
-        top5=None,
-    ),
-    _onnx(
-        "inception-v1",
-        9,
-        "f8b7bb4040377b83089eef98800a15303325ed75ced468a8972a87e0bc23692e",
-        28_020_356,
-        top1=None,
-        top5=None,
-    ),
-    _onnx(
-        "inception-v1",
-        12,
-        "814b31a6316873bd03d2d808415ce1f40a7bf48ad88eab5ecc3cdc8dc6cf38ec",
-        28_021_958,
-        top1=67.23,
-        top5=None,
-    ),
-    # fmt: on
 )
 
-PUBLISHED = {entry.name: entry for entry in _ENTRIES}
+PUBLISHED = {entry.name: entry for entry in (*_ENTRIES, *(_onnx(*row) for row in _ONNX))}

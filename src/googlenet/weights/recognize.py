@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.architecture.dialect import BRANCHES, HEADS, STEM, UNITS
 from googlenet.architecture.parameters import parameter_shapes
 from googlenet.architecture.spec import (
+    AUX_PLACES,
     MODULES,
     AuxHeads,
     BatchNorm,
@@ -119,6 +121,31 @@ def recognize(
         guessed=(*decision.guessed, *assumed),
         dropped=(*dropped, *file.notes),
     )
+
+
+def _check_numbers(file: WeightsFile) -> None:
+    for name, array in file.arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(
+                f"weights file holds values in {name} that are not finite",
+                file.path,
+                "Fetch the file again, or take an earlier checkpoint of that training.",
+            )
+
+
+def _heads_are_swapped(arrays: Mapping[str, NDArray[Any]]) -> bool:
+    """Tell by their input channels whether the heads sit on each other's modules."""
+
+    def channels(module: str) -> int:
+        ends = (f"inception{module}.{branch}.conv.weight" for branch in _BRANCH_ENDS)
+        return sum(arrays[name].shape[0] for name in ends)
+
+    reads = [arrays.get(f"{head}.conv.conv.weight") for head in HEADS]
+    shallow, deep = (channels(place) for place in AUX_PLACES.values())
+    return shallow != deep and [each.shape[1] for each in reads if each is not None] == [
+        deep,
+        shallow,
+    ]
 
 
 def _batch_norm(match: Match, arrays: Mapping[str, NDArray[Any]], path: Path) -> BatchNorm | None:

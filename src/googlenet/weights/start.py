@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.architecture.spec import AuxHeads, GoogLeNetSpec
 from googlenet.architecture.variants import VARIANTS
-from googlenet.weights.model_config import read_config
-from googlenet.weights.model_directory import load_network
+from googlenet.weights.opening import open_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +47,7 @@ def start_weights(
     class's name. Heads that the source has not are drawn afresh where they are wanted.
 
     Args:
-        source: ``torchvision`` for its published weights, or a model directory.
+        source: A model directory, the name of published weights, or another tool's file.
         classes: Names of the new classes, in the order of the logits.
         aux_logits: Whether the network shall have the two auxiliary heads.
 
@@ -57,19 +56,8 @@ def start_weights(
     """
     from googlenet.nn.googlenet import GoogLeNet
 
-    notes: list[str] = []
-    if source == "torchvision":
-        from googlenet.weights.torchvision import load_torchvision
-
-        trained, config = load_torchvision()
-        if not config.metadata["published"]:
-            notes.append(
-                "The file in torch's cache is not the one that torchvision published: its SHA-256 "
-                f"begins with {config.metadata['sha256'][:8]}."
-            )
-    else:
-        config = read_config(source)
-        trained = load_network(source, config)
+    trained, config, told = open_weights(source)
+    notes = list(told)
 
     aux = _heads(config.spec) if aux_logits else None
     network = GoogLeNet.from_spec(replace(config.spec, num_classes=len(classes), aux=aux))
@@ -91,7 +79,7 @@ def start_weights(
         if kept
         else f"The classifier is new: the weights' was for {len(config.classes)} other classes."
     )
-    notes += _head_notes(config.spec, aux, kept=kept, published=source == "torchvision")
+    notes += _head_notes(config.spec, aux, kept=kept)
     return StartingWeights(network.train(), config.preprocessing, tuple(notes))
 
 
@@ -105,14 +93,9 @@ def _in_head(name: str) -> bool:
     return name.startswith(("aux1.", "aux2."))
 
 
-def _head_notes(
-    spec: GoogLeNetSpec, aux: AuxHeads | None, *, kept: bool, published: bool
-) -> list[str]:
+def _head_notes(spec: GoogLeNetSpec, aux: AuxHeads | None, *, kept: bool) -> list[str]:
     if aux is None:
         return ["The weights' auxiliary heads are left out."] if spec.aux else []
     if spec.aux is None:
         return ["The auxiliary heads are new: the weights have none."]
-    notes = [] if kept else ["The last layer of both auxiliary heads is new."]
-    if published:
-        notes.append("torchvision's auxiliary heads were never trained.")
-    return notes
+    return [] if kept else ["The last layer of both auxiliary heads is new."]

@@ -1,0 +1,83 @@
+"""One way to any weights: a model directory, a published name, or another tool's file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from googlenet.weights.convert import ForeignModel, build_network, read_model
+from googlenet.weights.model_config import CONFIG, ModelConfig, read_config
+from googlenet.weights.model_directory import load_network
+from googlenet.weights.published import PUBLISHED
+
+if TYPE_CHECKING:
+    from googlenet.nn.googlenet import GoogLeNet
+
+Source = str | os.PathLike[str]
+
+
+def open_weights(source: Source) -> tuple[GoogLeNet, ModelConfig, tuple[str, ...]]:
+    """Build the network that a source holds, with its weights.
+
+    Args:
+        source: A model directory; the name of published weights, which are downloaded where they
+            are not in the cache (a directory of that name is reached as ``./NAME``); or a weights
+            file that ``googlenet convert`` takes.
+
+    Returns:
+        The network in eval mode, on the CPU, in float32; its configuration; and what was guessed
+        of it, a sentence each.
+
+    Raises:
+        ModelError: The source is missing, foreign or damaged, or cannot be had.
+    """
+    if is_model_directory(source):
+        config = read_config(source)
+        return load_network(source, config), config, ()
+    model = read_foreign(source)
+    return build_network(model).float(), model.config, model.guessed
+
+
+def check_source(source: Source) -> None:
+    """Find the faults of a model directory that cost nothing to find, without torch.
+
+    Raises:
+        ModelError: The source is neither published weights nor a file, and no whole directory.
+    """
+    if is_model_directory(source):
+        read_config(source)
+
+
+def is_model_directory(source: Source) -> bool:
+    """Tell a model directory, or what should have been one, from published weights and files."""
+    if os.fspath(source) in PUBLISHED:
+        return False
+    path = Path(source)
+    if path.is_dir():
+        return (path / CONFIG).exists() or not (path / "checkpoint").exists()
+    # TensorFlow names a checkpoint by a prefix of its files.
+    return not (path.exists() or path.with_name(f"{path.name}.index").exists())
+
+
+def read_foreign(source: Source) -> ForeignModel:
+    """Read published weights, by name, or another tool's file; without torch where it can be.
+
+    Raises:
+        ModelError: It cannot be had, is damaged, or is not of a GoogLeNet.
+    """
+    if os.fspath(source) not in PUBLISHED:
+        return read_model(source)
+    from googlenet.weights.download import get
+
+    published = PUBLISHED[os.fspath(source)]
+    return read_model(
+        get(published),
+        lineage=published.variant,
+        metadata={
+            "published": published.name,
+            "license": published.licence,
+            "source": published.addresses[0],
+            **({"data": "ImageNet-1K (ILSVRC 2012)"} if "imagenet" in published.labels else {}),
+        },
+    )

@@ -1,0 +1,310 @@
+"""What a weights file is recognized as, by its names, its shapes and its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from googlenet.architecture.dialects import DIALECTS
+from googlenet.architecture.parameters import parameter_shapes
+from googlenet.architecture.spec import GoogLeNetSpec, InceptionWidths, LocalResponseNorm
+from googlenet.architecture.variants import VARIANTS, variant
+from googlenet.errors import ModelError
+from googlenet.weights.formats.contents import GraphFacts, WeightsFile
+from googlenet.weights.recognize import recognize
+
+# The variant whose weights are published in each dialect.
+SPOKEN = {
+    "torchvision": "torchvision",
+    "caffe": "caffe",
+    "slim": "slim",
+    "inception5h": "inception5h",
+    "lucent": "inception5h",
+    "captum": "inception5h",
+    "captum-old": "inception5h",
+    "onnx": "onnx-googlenet",
+    "chainer": "caffe",
+    "keras": "caffe",
+    "caffe-torch": "caffe",
+    "gluoncv": "gluoncv",
+}
+CHANNELS_LAST = ("slim", "inception5h", "keras")
+
+
+def arrays_of(spec: GoogLeNetSpec) -> dict[str, np.ndarray]:
+    """Draw every parameter of a spec; running variances are positive."""
+    random = np.random.default_rng(5)
+    return {
+        name: np.abs(random.standard_normal(shape, np.float32)) + 0.1
+        for name, shape in parameter_shapes(spec).items()
+    }
+
+
+def spoken(spec: GoogLeNetSpec, dialect_name: str, prefix: str = "") -> dict[str, np.ndarray]:
+    """Write a spec's arrays under a dialect's names and in its layout."""
+    dialect = DIALECTS[dialect_name]
+    ours = arrays_of(spec)
+    theirs = {}
+    for name, our_name in dialect.parameters.items():
+        if our_name not in ours:
+            continue
+        array = ours[our_name]
+        if dialect_name in CHANNELS_LAST:
+            if our_name.endswith("fc1.weight"):
+                array = array.reshape(-1, 128, 4, 4).transpose(0, 2, 3, 1).reshape(array.shape)
+            if array.ndim == 4:
+                array = array.transpose(2, 3, 1, 0)
+            elif array.ndim == 2:
+                array = array.T
+        theirs[prefix + name] = array
+    return theirs
+
+
+def file_of(
+    arrays: Mapping[str, np.ndarray], facts: GraphFacts | None = None, **more: Any
+) -> WeightsFile:
+    facts = facts or GraphFacts()
+    return WeightsFile(format="torch", path=Path("x.bin"), arrays=arrays, facts=facts, **more)
+
+
+def same_arrays(found: Mapping[str, np.ndarray], spec: GoogLeNetSpec) -> bool:
+    expected = arrays_of(spec)
+    return found.keys() == expected.keys() and all(
+        np.array_equal(found[name], expected[name]) for name in expected
+    )
+
+
+def of_dialect(name: str) -> GoogLeNetSpec:
+    spec = variant(SPOKEN[name])
+    has_heads = any(layer.startswith("aux") for layer in DIALECTS[name].layers)
+    return spec if has_heads else replace(spec, aux=None)
+
+
+@pytest.mark.parametrize("prefix", ["", "module.", "InceptionV1/InceptionV1/"])
+@pytest.mark.parametrize("dialect", SPOKEN)
+def test_every_dialect_is_recognized_and_turned_into_our_layout(dialect: str, prefix: str) -> None:
+    spec = of_dialect(dialect)
+    found = recognize(file_of(spoken(spec, dialect, prefix)))
+    assert found.match.dialect.layers == DIALECTS[dialect].layers
+    assert found.match.prefix == prefix
+    assert found.spec == spec
+    assert same_arrays(found.arrays, spec)
+    assert found.dropped == ()
+
+
+def test_every_variant_is_told_by_its_shapes_or_asked_for() -> None:
+    for name, spec in VARIANTS.items():
+        found = recognize(file_of(spoken(spec, "torchvision")), lineage=name)
+        assert found.spec == spec
+        assert found.guessed[0] == f"It is taken for {name}, as you said."
+
+
+def test_the_shapes_tell_bn_from_torchvision_and_say_so() -> None:
+    found = recognize(file_of(spoken(variant("bn"), "torchvision")))
+    assert found.spec.variant == "bn"
+    assert (
+        found.found[1] == "The shapes are of 5x5 kernels in the 5x5 branches, batch normalization "
+        "with a scale, both auxiliary heads and 1000 classes."
+    )
+
+
+def test_widths_of_no_published_version_are_kept_and_named() -> None:
+    widths = {**variant("caffe").inception, "4b": InceptionWidths(80, 56, 112, 12, 32, 32)}
+    spec = replace(variant("caffe"), inception=widths, aux=None, num_classes=7)
+    found = recognize(file_of(spoken(spec, "caffe")))
+    assert found.spec == spec
+    assert "The widths of 4b are not those of Table 1." in found.found
+
+
+def test_the_graph_overrules_the_lineage() -> None:
+    norm = LocalResponseNorm(size=7, alpha=3e-4, beta=0.5, k=2.0)
+    facts = GraphFacts(
+        has_local_response_norm=True,
+        local_response_norm=norm,
+        pool_rounding="floor",
+        dropout=0.1,
+        input_size=192,
+        mean=(1.0, 2.0, 3.0),
+    )
+    found = recognize(file_of(spoken(variant("caffe"), "caffe"), facts))
+    assert found.spec.local_response_norm == norm
+    assert found.spec.pool_rounding == "floor"
+    assert found.spec.dropout == 0.1
+    assert found.spec.preprocessing.size == 192
+    assert found.spec.preprocessing.mean == (1.0, 2.0, 3.0)
+    assert "pool rounding floor" in found.found[-1]
+    assert not any("pool rounding" in sentence for sentence in found.guessed)
+
+
+def test_a_graph_of_the_zoo_that_rounds_down_is_the_other_network() -> None:
+    spec = variant("onnx-inception-v1")
+    found = recognize(file_of(spoken(spec, "onnx"), GraphFacts(pool_rounding="floor")))
+    assert found.spec == spec
+
+
+def renamed(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> dict[str, np.ndarray]:
+    result = {}
+    for name, array in arrays.items():
+        for old, new in names.items():
+            name = name.replace(old, new)
+        result[name] = array
+    return result
+
+
+def test_classifiers_renamed_by_fine_tuning_are_found() -> None:
+    spec = replace(variant("caffe"), num_classes=20)
+    names = {f"loss{n}/classifier": f"loss{n}/classifier_cars" for n in (1, 2, 3)}
+    found = recognize(file_of(renamed(spoken(spec, "caffe"), names)))
+    assert found.spec == spec
+    assert same_arrays(found.arrays, spec)
+    assert any("loss3/classifier_cars was taken for the classifier fc" in x for x in found.guessed)
+
+    spec = replace(spec, aux=None)
+    found = recognize(file_of(renamed(spoken(spec, "caffe"), {"loss3/classifier": "cars"})))
+    assert same_arrays(found.arrays, spec)
+
+
+def test_layers_without_names_are_told_by_order_and_shape() -> None:
+    spec = replace(variant("torchvision"), aux=None, batch_norm=None)
+    arrays = {f"onnx::Conv_{n}": each for n, each in enumerate(arrays_of(spec).values())}
+    found = recognize(file_of(arrays))
+    assert same_arrays(found.arrays, spec)
+    assert found.match.by_order
+    assert found.spec.kernel_5x5 == 3
+    assert found.spec.batch_norm is None
+    assert "The names are no known tool's." in found.found
+
+
+def test_heads_named_the_other_way_round_are_refused_and_exchanged() -> None:
+    spec = variant("torchvision")
+    swapped = {
+        name: array
+        for original, array in spoken(spec, "torchvision").items()
+        for name in [
+            original.replace("aux1.", "aux2.")
+            if original.startswith("aux1.")
+            else original.replace("aux2.", "aux1.")
+        ]
+    }
+    with pytest.raises(ModelError, match="other way round") as caught:
+        recognize(file_of(swapped))
+    assert caught.value.fix == "Exchange them with --swap-aux."
+    assert same_arrays(recognize(file_of(swapped), swap_aux=True).arrays, spec)
+
+
+def test_a_bias_before_batch_normalization_moves_into_the_mean() -> None:
+    spec = replace(variant("torchvision"), aux=None)
+    arrays = spoken(spec, "torchvision")
+    biases = {
+        name.replace("bn.bias", "conv.bias"): np.full_like(array, 0.25)
+        for name, array in arrays.items()
+        if name.endswith("bn.bias")
+    }
+    found = recognize(file_of({**arrays, **biases}))
+    mean = "conv1.bn.running_mean"
+    assert np.allclose(found.arrays[mean], arrays[mean] - 0.25)
+
+
+def test_half_a_pair_of_heads_is_left_out_and_said() -> None:
+    arrays = spoken(variant("caffe"), "caffe")
+    del arrays["loss1/fc:0"]
+    found = recognize(file_of(arrays))
+    assert found.spec.aux is None
+    assert any("heads are not whole; their 11 arrays are left out" in x for x in found.dropped)
+
+
+def test_old_caffe_files_pad_every_shape_to_four_sizes() -> None:
+    spec = variant("caffe")
+    arrays = {
+        name: array.reshape((1,) * (4 - array.ndim) + array.shape)
+        for name, array in spoken(spec, "caffe").items()
+    }
+    assert same_arrays(recognize(file_of(arrays)).arrays, spec)
+
+
+def test_surplus_arrays_are_named() -> None:
+    arrays = spoken(variant("caffe"), "caffe") | {"extra/conv:0": np.zeros((3, 3), np.float32)}
+    assert recognize(file_of(arrays)).dropped == ("No part of a GoogLeNet: extra/conv:0.",)
+
+
+def alexnet() -> dict[str, np.ndarray]:
+    shapes = {
+        "conv1:0": (96, 3, 11, 11),
+        "conv1:1": (96,),
+        "conv2:0": (256, 48, 5, 5),
+        "conv2:1": (256,),
+        "conv3:0": (384, 256, 3, 3),
+        "fc8:0": (1000, 4096),
+    }
+    return {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
+
+
+BAD: dict[str, tuple[Mapping[str, Any], str]] = {
+    "another network": (alexnet(), r"not of a GoogLeNet: it has 6 arrays.*conv1:0 \(96, 3, 11, 11"),
+    "nothing": ({}, "no weights at all"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_another_network_is_refused(case: str) -> None:
+    arrays, message = BAD[case]
+    with pytest.raises(ModelError, match=message) as caught:
+        recognize(file_of(arrays))
+    assert caught.value.where == "x.bin"
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("layer", ["conv2/3x3:0", "inception_4e/5x5:0", "loss3/classifier:0"])
+def test_a_missing_array_is_named(layer: str) -> None:
+    arrays = spoken(replace(variant("caffe"), aux=None), "caffe")
+    del arrays[layer]
+    with pytest.raises(ModelError, match=r"lacks") as caught:
+        recognize(file_of(arrays))
+    if "classifier" not in layer:
+        assert layer in caught.value.what
+
+
+def test_missing_running_statistics_are_named() -> None:
+    arrays = spoken(variant("slim"), "slim")
+    del arrays["Mixed_4b/Branch_0/Conv2d_0a_1x1/BatchNorm/moving_variance"]
+    with pytest.raises(ModelError, match="Mixed_4b/Branch_0/Conv2d_0a_1x1/BatchNorm/moving_var"):
+        recognize(file_of(arrays))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("inception_4e/3x3:0", (320, 99, 3, 3)),
+        ("inception_4e/3x3:0", (320, 160, 3)),
+        ("inception_4e/3x3:1", (319,)),
+        ("inception_3a/5x5:0", (32, 16, 4, 4)),
+        ("loss3/classifier:0", (1000, 1000)),
+        ("loss1/fc:0", (1024, 1152)),
+    ],
+)
+def test_a_wrong_shape_is_named(name: str, shape: tuple[int, ...]) -> None:
+    arrays = spoken(variant("caffe"), "caffe") | {name: np.ones(shape, np.float32)}
+    with pytest.raises(ModelError, match="shape") as caught:
+        recognize(file_of(arrays))
+    assert name in caught.value.what
+    assert str(shape) in caught.value.what
+
+
+def test_values_that_are_not_finite_and_integers_are_refused() -> None:
+    arrays = spoken(variant("caffe"), "caffe")
+    broken = arrays | {"conv2/3x3:1": np.full(192, np.nan, np.float32)}
+    with pytest.raises(ModelError, match="conv2/3x3:1 that are not finite"):
+        recognize(file_of(broken))
+    quantized = arrays | {"conv2/3x3:0": np.zeros((192, 64, 3, 3), np.int8)}
+    with pytest.raises(ModelError, match="as int8"):
+        recognize(file_of(quantized))
+
+
+def test_a_variant_that_the_shapes_contradict_is_refused() -> None:
+    with pytest.raises(ModelError, match="not of the variant slim"):
+        recognize(file_of(spoken(variant("caffe"), "caffe")), lineage="slim")
