@@ -72,7 +72,11 @@ def test_endpoint_shapes_at_224(name: str) -> None:
     network = GoogLeNet(10, variant=name).eval()
     with torch.inference_mode():
         endpoints = network.endpoints(torch.zeros(2, 3, 224, 224), [*SHAPES_AT_224, "logits"])
+    floor = {56: 55, 28: 27, 14: 13, 7: 6} if name == "onnx-inception-v1" else {}
     for endpoint, (channels, side) in SHAPES_AT_224.items():
+        if endpoint.startswith("inception"):
+            channels = network.spec.inception[endpoint.removeprefix("inception")].out_channels
+        side = floor.get(side, side)
         assert endpoints[endpoint].shape == (2, channels, side, side), endpoint
     assert endpoints["logits"].shape == (2, 10)
 
@@ -82,9 +86,12 @@ def test_outputs_by_mode(name: str) -> None:
     network = GoogLeNet(5, variant=name)
     images = torch.randn(2, 3, 224, 224)
     outputs = network.train()(images)
-    assert isinstance(outputs, GoogLeNetOutputs)
-    assert outputs._fields == ("logits", "aux_logits2", "aux_logits1")
-    assert [each.shape for each in outputs] == [(2, 5)] * 3
+    if VARIANTS[name].aux is None:
+        assert outputs.shape == (2, 5)
+    else:
+        assert isinstance(outputs, GoogLeNetOutputs)
+        assert outputs._fields == ("logits", "aux_logits2", "aux_logits1")
+        assert [each.shape for each in outputs] == [(2, 5)] * 3
     assert network.eval()(images).shape == (2, 5)
     assert GoogLeNet(5, aux_logits=False, variant=name).train()(images).shape == (2, 5)
 

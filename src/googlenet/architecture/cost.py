@@ -16,7 +16,6 @@ from googlenet.architecture.spec import (
 from googlenet.errors import InputSizeError
 
 AUX_GRID = 4  # the heads pool to 4x4
-END_PADDING = 2  # what the rounding "end" pads after each side
 LARGEST_USEFUL_SEARCH = 256
 
 
@@ -73,7 +72,7 @@ def pool_size(size: int, kernel: int, rounding: PoolRounding) -> int:
     if rounding == "same":
         return -(-size // 2)
     if rounding == "end":
-        size += END_PADDING
+        size += kernel - 1
     if size < kernel - (rounding == "ceil"):
         return 0
     if rounding == "ceil":

@@ -199,6 +199,7 @@ def _own(name: str, title: str, source: str) -> Dialect:
                 module="inception{b}",
                 pool="inception{b}.branch4.0",
                 average="avgpool",
+                logits="logits",
                 head_pool="aux{i}.pool",
             ),
             **{f"{head}.relu": f"{head}.relu" for head in AUX_PLACES},

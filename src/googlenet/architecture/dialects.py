@@ -41,15 +41,21 @@ def find_parameter(name: str) -> str | None:
 def _find(name: str, tables: Mapping[str, Mapping[str, str]]) -> str | None:
     dialect, colon, rest = name.partition(":")
     if colon and dialect in tables and rest:
-        return tables[dialect].get(_bare(rest))
+        return tables[dialect].get(rest) or tables[dialect].get(_bare(rest))
     if name in tables["torchvision"]:
         return tables["torchvision"][name]
-    bare = _bare(name)
-    meanings = {dialect: table[bare] for dialect, table in tables.items() if bare in table}
-    if len(set(meanings.values())) > 1:
-        choices = ", ".join(f"{dialect}:{bare} ({ours})" for dialect, ours in meanings.items())
-        raise UsageError(f"the name {name!r} means different things", None, f"Say which: {choices}")
-    return next(iter(meanings.values()), None)
+    for written in (name, _bare(name)):
+        meanings = {
+            dialect: table[written] for dialect, table in tables.items() if written in table
+        }
+        if len(set(meanings.values())) > 1:
+            choices = ", ".join(f"{each}:{written} ({ours})" for each, ours in meanings.items())
+            raise UsageError(
+                f"the name {name!r} means different things", None, f"Say which: {choices}"
+            )
+        if meanings:
+            return next(iter(meanings.values()))
+    return None
 
 
 def _bare(name: str) -> str:

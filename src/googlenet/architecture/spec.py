@@ -120,8 +120,8 @@ class GoogLeNetSpec:
         kernel_5x5: Kernel of the "5x5" branch; 3 in everything that descends from TF-slim.
         last_pool_kernel: Kernel of the stride-2 pool between 4e and 5a: 3 or 2.
         pool_rounding: How the four stride-2 pools round: ``ceil``; ``same``, TensorFlow's rule;
-            ``floor``; or ``end``, which pads two after each side, as Caffe2's exports do for want
-            of ``ceil`` (equal to it at even sizes).
+            ``floor``; or ``end``, which pads all but one of a window's values after each side, as
+            Caffe2's exports do for want of ``ceil`` (3x3 windows are equal to it at even sizes).
         batch_norm: Batch normalization, or None for convolutions with a bias.
         local_response_norm: The stem's two normalizations, or None.
         aux: The auxiliary heads, or None.

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from googlenet.architecture.cost import AUX_GRID, END_PADDING
+from googlenet.architecture.cost import AUX_GRID
 from googlenet.architecture.spec import (
     BatchNorm,
     GoogLeNetSpec,
@@ -68,7 +68,8 @@ class StridedMaxPool(nn.Module):
         if self.rounding == "same":
             x = _pad_same(x, self.kernel_size, 2, float("-inf"))
         elif self.rounding == "end":
-            x = F.pad(x, (0, END_PADDING, 0, END_PADDING), value=float("-inf"))
+            after = self.kernel_size - 1
+            x = F.pad(x, (0, after, 0, after), value=float("-inf"))
         return F.max_pool2d(x, self.kernel_size, 2, ceil_mode=self.rounding == "ceil")
 
     def extra_repr(self) -> str:
