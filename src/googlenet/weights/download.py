@@ -1,8 +1,8 @@
 """Published weights on this machine: where they are, whether they are whole, and how to get them.
 
-Each has a folder in the cache, ``GOOGLENET_CACHE`` or the user's own, below ``weights``. A file that
-came from an archive, or that nobody published a checksum of, has one that was taken when it was
-put there (``NAME.sha256``), so that later damage is seen.
+Each has a folder in the cache (``GOOGLENET_CACHE``, or the user's own) below ``weights``. Where no
+checksum of the very file was published, one was taken when it was put there (``NAME.sha256``), so
+that later damage is seen.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 from platformdirs import user_cache_path
 
 from googlenet.errors import ModelError
-from googlenet.files import flush_directory, write_atomic
+from googlenet.files import flush_directory, sweep_temporaries, write_atomic
 from googlenet.offline import offline
 from googlenet.weights.formats.archive import only_member
-from googlenet.weights.formats.contents import LARGEST_FILE, read_bytes
+from googlenet.weights.formats.contents import read_bytes
 from googlenet.weights.published import find
 from googlenet.weights.published_entry import PublishedWeights
 from googlenet.weights.transfer import Transfer, misfit
@@ -48,7 +48,7 @@ class Verification:
 def cache_folder() -> Path:
     """Return the folder of all published weights."""
     chosen = os.environ.get("GOOGLENET_CACHE")
-    return (Path(chosen) if chosen else user_cache_path("googlenet")) / "weights"
+    return (Path(chosen).expanduser() if chosen else user_cache_path("googlenet")) / "weights"
 
 
 def path(weights: str | PublishedWeights) -> Path:
@@ -77,6 +77,8 @@ def verify(weights: str | PublishedWeights) -> Verification:
     if not file.exists():
         return Verification(path=file, state="absent")
     checksums = _checksums(entry, file)
+    if checksums is None and entry.checksums:
+        return Verification(path=file, state="damaged", problem=f"{_recorded(file)} is missing")
     if checksums is None:
         return Verification(path=file, state="unknown", problem="it has no known checksum")
     problem = misfit(read_bytes(file), checksums)
@@ -86,14 +88,17 @@ def verify(weights: str | PublishedWeights) -> Verification:
 def get(
     weights: str | PublishedWeights,
     from_file: str | os.PathLike[str] | None = None,
-    **transfer: Any,
+    *,
+    timeout: tuple[float, float] = (15.0, 30.0),
+    pause: float = 1.0,
 ) -> Path:
     """Return verified weights, downloaded where they are not here.
 
     Args:
         weights: Name, or what is known of them.
         from_file: The published file, to be copied into the cache instead of downloaded.
-        transfer: Other waits and limits than those of ``Transfer``.
+        timeout: Seconds to wait for a connection, and for the next bytes.
+        pause: Seconds to wait after a first failure.
 
     Returns:
         The file with the weights; of a published archive, the one in it.
@@ -106,7 +111,7 @@ def get(
     if from_file is not None:
         return _copy(entry, Path(from_file))
     found = verify(entry)
-    if found.state == "whole" or (found.state == "unknown" and not _published(entry)):
+    if found.state in ("whole", "unknown"):
         return found.path
     missing = "is not in the cache" if found.state == "absent" else f"is damaged: {found.problem}"
     if offline():
@@ -122,7 +127,7 @@ def get(
             _by_hand(entry),
         )
     with _explained(entry):
-        return _download(entry, transfer)
+        return _download(entry, timeout, pause)
 
 
 def _entry(weights: str | PublishedWeights) -> PublishedWeights:
@@ -177,8 +182,11 @@ def _copy(entry: PublishedWeights, file: Path) -> Path:
             file,
             f"Fetch it again from {entry.addresses[0]}.",
         )
+    folder = _own_path(entry).parent
     with _explained(entry):
-        return _keep(entry, data if bare else _unpacked(entry, data, file))
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            return _keep(entry, data if bare else _unpacked(entry, data, file))
 
 
 def _unpacked(entry: PublishedWeights, data: bytes, file: Path) -> bytes:
@@ -187,7 +195,6 @@ def _unpacked(entry: PublishedWeights, data: bytes, file: Path) -> bytes:
 
 def _keep(entry: PublishedWeights, data: bytes) -> Path:
     file = _own_path(entry)
-    file.parent.mkdir(parents=True, exist_ok=True)
     if not _published(entry):
         # First, so that a crash between the two leaves a file that is fetched again.
         write_atomic(_recorded(file), f"{hashlib.sha256(data).hexdigest()}  {file.name}\n")
@@ -195,54 +202,71 @@ def _keep(entry: PublishedWeights, data: bytes) -> Path:
     return file
 
 
-def _download(entry: PublishedWeights, transfer: dict[str, Any]) -> Path:
-    import pooch
+def _download(entry: PublishedWeights, timeout: tuple[float, float], pause: float) -> Path:
     import requests
 
-    file = _own_path(entry)
-    folder = file.parent
+    folder = _own_path(entry).parent
     folder.mkdir(parents=True, exist_ok=True)
+    failures = []
     with _locked(folder):
-        if verify(entry).state == "whole":
-            return path(entry)  # another process was faster
-        for leftover in folder.glob("tmp*"):  # pooch's, of a process that was killed
-            leftover.unlink()
-        failures = []
+        found = verify(entry)
+        if found.state == "whole":
+            return found.path  # another process was faster
+        _clear(folder)
+        _own_path(entry).unlink(missing_ok=True)
         for address in entry.addresses:
-            with _progress(entry.file_name) as on_progress, _quiet_pooch():
-                fetch = Transfer(
-                    **{
-                        "part": folder / f"{entry.file_name}.part",
-                        "checksums": entry.checksums,
-                        "size": entry.size if entry.size_is_exact else None,
-                        "limit": entry.size if entry.size_is_exact and entry.size else LARGEST_FILE,
-                        "on_progress": on_progress,
-                        **transfer,
-                    }
-                )
-                try:
-                    came = Path(
-                        pooch.retrieve(
-                            address,
-                            known_hash=_whole_checksum(entry),
-                            fname=entry.file_name,
-                            path=folder,
-                            downloader=fetch,
-                        )
-                    )
-                except (requests.RequestException, ValueError) as error:
-                    failures.append(f"{address}: {_reason(error)}")
-                    continue
+            try:
+                came = _retrieve(entry, address, folder, timeout, pause)
+            except (requests.RequestException, ValueError) as error:
+                failures.append(f"{address}: {_reason(error)}")
+                continue
             flush_directory(folder)
-            if entry.member:
-                _keep(entry, _unpacked(entry, read_bytes(came), came))
-                came.unlink()
-            return file
+            if entry.member is None:
+                return came
+            kept = _keep(entry, _unpacked(entry, read_bytes(came), came))
+            came.unlink()
+            return kept
     raise ModelError(
         f"{entry.name} cannot be downloaded: {'; '.join(failures)}",
         folder,
-        f"Try again; what has come is kept. Or: {_by_hand(entry)}",
+        f"Try again; what has come is kept. Or else: {_by_hand(entry)}",
     )
+
+
+def _retrieve(
+    entry: PublishedWeights,
+    address: str,
+    folder: Path,
+    timeout: tuple[float, float],
+    pause: float,
+) -> Path:
+    import pooch  # type: ignore[import-untyped]
+
+    with _progress(entry.file_name) as on_progress, _quiet_pooch():
+        fetch = Transfer(
+            part=folder / f"{entry.file_name}.part",
+            checksums=entry.checksums,
+            size=entry.size if entry.size_is_exact else None,
+            on_progress=on_progress,
+            timeout=timeout,
+            pause=pause,
+        )
+        return Path(
+            pooch.retrieve(
+                address,
+                known_hash=_whole_checksum(entry),
+                fname=entry.file_name,
+                path=folder,
+                downloader=fetch,
+            )
+        )
+
+
+def _clear(folder: Path) -> None:
+    """Remove what killed processes left, but for what can be continued."""
+    sweep_temporaries(folder)
+    for leftover in folder.glob("tmp*"):  # pooch's
+        leftover.unlink()
 
 
 def _whole_checksum(entry: PublishedWeights) -> str | None:
@@ -264,8 +288,9 @@ def _reason(error: Exception) -> str:
         return "the server does not answer in time"
     if isinstance(error, requests.exceptions.SSLError):
         return "the server's certificate is not trusted"
-    if isinstance(error, requests.ConnectionError) and "broke off" not in str(error):
-        return "no connection, or it was lost"
+    lost = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
+    if isinstance(error, lost):
+        return "there is no connection, or it breaks off"
     return str(error)
 
 

@@ -24,9 +24,7 @@ def find(name: str) -> PublishedWeights:
         return PUBLISHED[name]
     except KeyError:
         raise UsageError(
-            f"there are no published weights {name!r}",
-            None,
-            f"Choose one of: {', '.join(PUBLISHED)}.",
+            f"there are no published weights {name!r}", None, "See: googlenet weights list"
         ) from None
 
 

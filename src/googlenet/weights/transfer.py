@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from googlenet.files import write_json
+from googlenet.weights.formats.contents import LARGEST_FILE
 
 if TYPE_CHECKING:
     from requests import Response
 
 # An answer of these may be another one soon.
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
-_CHUNK = 2**16
+_CHUNK = 2**14  # what came of a last, incomplete one is lost
 
 
 class WrongBytesError(ValueError):
@@ -37,8 +38,7 @@ class Transfer:
     Attributes:
         part: Where to collect what comes.
         checksums: Such as ``sha256:5725cc...``, or the beginning of one; all have to fit.
-        size: Bytes of the file where they are known.
-        limit: Most bytes to take.
+        size: Bytes of the file where they are known; more are never taken.
         on_progress: Called with the bytes that are there and those there will be, or None.
         timeout: Seconds to wait for a connection, and for the next bytes.
         failures: How often in a row nothing new may come before the address is given up.
@@ -48,7 +48,6 @@ class Transfer:
     part: Path
     checksums: Sequence[str]
     size: int | None = None
-    limit: int
     on_progress: Callable[[int, int | None], None]
     timeout: tuple[float, float] = (15.0, 30.0)
     failures: int = 3
@@ -62,37 +61,35 @@ class Transfer:
             WrongBytesError: It is another file than it should be; nothing is kept.
             OSError: The disk refused.
         """
-        while True:
-            continued = self._fetch(address)
-            problem = misfit(self.part.read_bytes(), self.checksums)
-            if problem is None:
-                os.replace(self.part, output_file)
-                self._forget()
-                return
+        continued = self._fetch(address)
+        problem = misfit(self.part.read_bytes(), self.checksums)
+        if problem and continued:
+            # The part may have been spoiled while it lay there: once more, from the start.
             self._forget()
-            if not continued:
-                raise WrongBytesError(problem)
-            # The part may have been spoiled while it lay there.
+            self._fetch(address)
+            problem = misfit(self.part.read_bytes(), self.checksums)
+        if problem:
+            self._forget()
+            raise WrongBytesError(problem)
+        os.replace(self.part, output_file)
+        self._forget()
 
     def _fetch(self, address: str) -> bool:
         """Collect the whole file, and tell whether some of it was there before."""
         import requests
 
-        continued = bool(self._there(address)[0])
-        failures, most = 0, 0
+        most = before = self._there(address)[0]
+        failures = 0
         while True:
             try:
                 self._receive(address)
-                return continued
+                return before > 0
             except requests.RequestException as error:
-                if not _is_passing(error):
-                    raise
                 there = self._there(address)[0]
                 failures = 0 if there > most else failures + 1
                 most = max(most, there)
-                if failures == self.failures:
+                if failures == self.failures or not _is_passing(error):
                     raise
-                continued = continued or bool(there)
                 time.sleep(self.pause * max(failures, 1))
 
     def _receive(self, address: str) -> None:
@@ -119,13 +116,14 @@ class Transfer:
     def _append(self, response: Response, there: int, size: int | None) -> None:
         import requests
 
+        limit = self.size or LARGEST_FILE
         with self.part.open("ab") as file:
             self.on_progress(there, size)
             for chunk in response.iter_content(_CHUNK):
                 there += len(chunk)
-                if there > self.limit:
+                if there > limit:
                     self._forget()
-                    raise WrongBytesError(f"it has more than {self.limit:,} bytes")
+                    raise WrongBytesError(f"it has more than {limit:,} bytes")
                 file.write(chunk)
                 self.on_progress(there, size)
             file.flush()
