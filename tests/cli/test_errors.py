@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from googlenet.cli.verbs import VERBS
 from tests.cli.command import PROGRAM, assert_fails, environment, googlenet
 
 
@@ -20,7 +21,7 @@ from tests.cli.command import PROGRAM, assert_fails, environment, googlenet
         (
             ["inspct"],
             'Unknown command "inspct". Did you mean "inspect"? '
-            "Available commands: train, evaluate, predict, inspect",
+            f"Available commands: {', '.join(VERBS)}",
             "googlenet",
         ),
         (["inspect", "--sizee", "3"], "Unknown option: --sizee. Did you mean --size?", "inspect"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from googlenet.cli.verbs import VERBS
 from tests.cli.command import assert_fails, googlenet
 
 
@@ -96,7 +97,7 @@ def test_settings_stand_in_the_table_of_a_verb(tmp_path: Path, text: str, what: 
         2,
         what,
         str(path),
-        "Put the settings into a table: [train], [evaluate], [predict], [inspect].",
+        f"Put the settings into a table: {', '.join(f'[{verb}]' for verb in VERBS)}.",
     )
 
 

@@ -21,6 +21,7 @@ TORCH_FREE = [
     "googlenet.cli.main",
     "googlenet.cli.predict",
     "googlenet.cli.train",
+    "googlenet.cli.weights",
     "googlenet.data.dataset",
     "googlenet.data.source",
     "googlenet.data.split",
@@ -35,8 +36,11 @@ TORCH_FREE = [
     "googlenet.training.plan",
     "googlenet.training.recipe",
     "googlenet.training.settings",
+    "googlenet.weights.download",
+    "googlenet.weights.imagenet",
     "googlenet.weights.model_config",
     "googlenet.weights.model_directory",
+    "googlenet.weights.published",
 ]
 # `import googlenet` and the facts need nothing but the standard library.
 STANDARD_LIBRARY_ONLY = ["googlenet", *(name for name in TORCH_FREE if "architecture" in name)]
