@@ -76,3 +76,41 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def left_aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Set cells in columns, all to the left, as names like to stand."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def stacked(rows: Sequence[Sequence[str]]) -> str:
+    """Set three columns, or, where they are wide, each row's second and third cell in two lines."""
+    lines = left_aligned(rows)
+    if max(map(len, lines)) <= _WIDEST:
+        return "\n".join(lines)
+    heading, first, second = rows[0]
+    del heading
+    width = max(len(first), len(second))
+    blocks = [
+        f"{fact}\n  {first:<{width}}  {one}\n  {second:<{width}}  {two}"
+        for fact, one, two in rows[1:]
+    ]
+    return "\n".join(blocks)
+
+
+# A table that is wider than this is broken by most terminals.
+_WIDEST = 120
+
+
+def markdown_table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:
+    """Write a table in Markdown; ``numbers`` sets all but the first column to the right."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(cells) + " |"
+
+    rule = line(["---", *["---:" if numbers else "---"] * (len(rows[0]) - 1)])
+    return "\n".join([line(rows[0]), rule, *(line(cells) for cells in rows[1:])])

@@ -108,11 +108,13 @@ def merge_biases(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 
 def swap_heads(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Exchange the names of the two auxiliary heads."""
-    first, second = HEADS
-    other = {first: second, second: first}
+    return {swapped_head(name): array for name, array in arrays.items()}
 
-    def renamed(name: str) -> str:
-        head, dot, rest = name.partition(".")
-        return f"{other.get(head, head)}{dot}{rest}"
 
-    return {renamed(name): array for name, array in arrays.items()}
+def swapped_head(name: str) -> str:
+    """Return the name of the same thing in the other head, and any other name as it is."""
+    head, dot, rest = name.partition(".")
+    return f"{_OTHER_HEAD.get(head, head)}{dot}{rest}"
+
+
+_OTHER_HEAD = dict(zip(HEADS, reversed(HEADS), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from googlenet.weights.convert import ForeignModel, build_network, read_model
 from googlenet.weights.model_config import CONFIG, ModelConfig, read_config
@@ -60,24 +60,27 @@ def is_model_directory(source: Source) -> bool:
     return not (path.exists() or path.with_name(f"{path.name}.index").exists())
 
 
-def read_foreign(source: Source) -> ForeignModel:
+def read_foreign(source: Source, **options: Any) -> ForeignModel:
     """Read published weights, by name, or another tool's file; without torch where it can be.
+
+    Args:
+        source: The name or the file.
+        options: Of ``convert.read_model``; the lineage of published weights is known.
 
     Raises:
         ModelError: It cannot be had, is damaged, or is not of a GoogLeNet.
     """
     if os.fspath(source) not in PUBLISHED:
-        return read_model(source)
+        return read_model(source, **options)
     from googlenet.weights.download import get
 
     published = PUBLISHED[os.fspath(source)]
+    metadata = {
+        "published": published.name,
+        "license": published.licence,
+        "source": published.addresses[0],
+        **({"data": "ImageNet-1K (ILSVRC 2012)"} if "imagenet" in published.labels else {}),
+    }
     return read_model(
-        get(published),
-        lineage=published.variant,
-        metadata={
-            "published": published.name,
-            "license": published.licence,
-            "source": published.addresses[0],
-            **({"data": "ImageNet-1K (ILSVRC 2012)"} if "imagenet" in published.labels else {}),
-        },
+        get(published.name), **{**options, "lineage": published.variant, "metadata": metadata}
     )

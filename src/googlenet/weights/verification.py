@@ -1,0 +1,127 @@
+"""Whether a converted network computes what its source computed, by outputs that the user kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from googlenet.architecture.dialects import find_endpoint
+from googlenet.errors import DataError
+from googlenet.weights.layout import swapped_head
+
+if TYPE_CHECKING:
+    from googlenet.nn.googlenet import GoogLeNet
+
+INPUT = "input"
+
+# Names that tools give to the probabilities, which are no endpoint of ours.
+PROBABILITIES = ("prob", "probabilities", "prob_1", "softmax2", "output2", "Predictions")
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Hold how far an output of ours is from its reference.
+
+    Attributes:
+        name: What the reference calls it.
+        endpoint: What we call it.
+        difference: The largest difference of a value.
+        largest: The largest value of the reference.
+    """
+
+    name: str
+    endpoint: str
+    difference: float
+    largest: float
+
+    @property
+    def relative(self) -> float:
+        """The largest difference as a share of the largest value; infinite where that is 0."""
+        if self.largest == 0:
+            return 0.0 if self.difference == 0 else float("inf")
+        return self.difference / self.largest
+
+
+def compare_with_reference(
+    network: GoogLeNet, reference: str | os.PathLike[str], *, swap_aux: bool = False
+) -> list[Agreement]:
+    """Run the network on a reference's input and compare every output that the reference has.
+
+    Args:
+        network: The network; it computes in its own precision, in eval mode.
+        reference: An ``.npz`` with ``input``, (N, 3, H, W) or (N, H, W, 3), as the source's network
+            got it, after its preprocessing; and any of its activations under the name of any
+            dialect: (N, C, H, W), (N, H, W, C) or (N, C). ``prob`` holds the probabilities.
+        swap_aux: Whether the reference names the two heads the other way round.
+
+    Returns:
+        One row for each output, in the file's order.
+
+    Raises:
+        DataError: The file cannot be read, or an output has another shape than ours.
+        UsageError: The network has no such endpoint, or does not take such an input.
+    """
+    import torch
+
+    from googlenet.weights.formats.chainer_npz import read
+
+    arrays = read(Path(reference)).arrays
+    inputs = arrays.get(INPUT)
+    if inputs is None or inputs.ndim != 4 or 3 not in (inputs.shape[1], inputs.shape[3]):
+        raise DataError(
+            "reference has no input of shape (N, 3, H, W) or (N, H, W, 3)",
+            reference,
+            f"Save the network's input as {INPUT!r}, and its outputs under their names.",
+        )
+    if inputs.shape[1] != 3:
+        inputs = inputs.transpose(0, 3, 1, 2)
+    names = {name: _endpoint(name, swap_aux) for name in arrays if name != INPUT}
+    if not names:
+        raise DataError(
+            "reference has an input and no output", reference, "Save the outputs beside it."
+        )
+    kind = next(network.parameters()).dtype
+    images = torch.from_numpy(np.ascontiguousarray(inputs, np.float64)).to(kind)
+    wanted = {"logits" if each == "prob" else each for each in names.values()}
+    with torch.inference_mode():
+        seen = {name: each.numpy() for name, each in network.endpoints(images, wanted).items()}
+    if "prob" in names.values():
+        exponents = np.exp(seen["logits"] - seen["logits"].max(axis=1, keepdims=True))
+        seen["prob"] = exponents / exponents.sum(axis=1, keepdims=True)
+    return [_compared(name, endpoint, seen, arrays, reference) for name, endpoint in names.items()]
+
+
+def _endpoint(name: str, swap_aux: bool) -> str:
+    if name in PROBABILITIES:
+        return "prob"
+    ours = find_endpoint(name) or name
+    return swapped_head(ours) if swap_aux else ours
+
+
+def _compared(
+    name: str,
+    endpoint: str,
+    seen: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, NDArray[Any]],
+    reference: str | os.PathLike[str],
+) -> Agreement:
+    ours, theirs = seen[endpoint], np.asarray(arrays[name], np.float64)
+    if theirs.ndim == 4 and ours.ndim == 4 and theirs.shape != ours.shape:
+        theirs = theirs.transpose(0, 3, 1, 2)
+    if theirs.size == ours.size and theirs.shape[0] == ours.shape[0] and ours.ndim == 2:
+        theirs = theirs.reshape(ours.shape)  # (N, C, 1, 1), and the like
+    if theirs.shape != ours.shape:
+        raise DataError(
+            f"reference's {name} has the shape {arrays[name].shape}, the network's is {ours.shape}",
+            reference,
+            "Save what the same network gave for the same input.",
+        )
+    return Agreement(
+        name, endpoint, float(np.abs(ours - theirs).max()), float(np.abs(theirs).max())
+    )
