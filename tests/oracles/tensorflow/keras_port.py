@@ -2,8 +2,8 @@
 
 What the ports share: layers named as in Caffe; the first convolution after an explicit padding of
 3; stride-2 pools that pad by 1 with zeros, crop the first row and column ("PoolHelper") and pool
-what is left, which is Caffe's rounding up; their own local response normalization; channels-first
-order where a head is flattened. Keras 3 refuses a "/" in a layer's name.
+what is left, which is Caffe's rounding up; their own local response normalization. This one has its
+channels last, as TensorFlow's backend does. Keras 3 refuses a "/" in a layer's name.
 
 Run from the repository's root: ``.oracles/tensorflow/bin/python -m tests.oracles.tensorflow.keras_port``
 """  # noqa: E501 - a command is one line
@@ -64,8 +64,7 @@ def head(net: tf.Tensor, name: str) -> tf.Tensor:
     """Classify from an intermediate module."""
     net = layers.AveragePooling2D(5, 3, name=f"{name}/ave_pool")(net)
     net = convolution(net, f"{name}/conv", 128, 1)
-    net = layers.Flatten()(layers.Permute((3, 1, 2))(net))
-    net = layers.Dense(1024, activation="relu", name=f"{name}/fc")(net)
+    net = layers.Dense(1024, activation="relu", name=f"{name}/fc")(layers.Flatten()(net))
     return layers.Dense(CLASSES, name=f"{name}/classifier")(layers.Dropout(0.7)(net))
 
 

@@ -79,6 +79,7 @@ def compute(size: int) -> dict[str, np.ndarray]:
         ):
             if size == 224:
                 _, tensors = slim_network.inception_v1(images, CLASSES, is_training=False)
+                del tensors["Predictions"]  # the softmax of the logits
             else:
                 tensors = globally_pooled(images)
         tensors = {**tensors, **inside(graph)}
