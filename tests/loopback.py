@@ -18,6 +18,7 @@ class Answer:
         data: The file.
         status: Something else than 200 is sent without it.
         ranges: Whether a part of it can be had.
+        astray: Whether to send another part than was asked for.
         etag: Name of the version, or nothing.
         stop_after: Close the connection after so many bytes of the answer.
         wait_after: Send nothing more for ``wait`` seconds after so many bytes of the answer.
@@ -28,6 +29,7 @@ class Answer:
     data: bytes = b""
     status: int = 200
     ranges: bool = True
+    astray: bool = False
     etag: str = '"first"'
     stop_after: int | None = None
     wait_after: int = 0
@@ -92,6 +94,7 @@ class Loopback:
         if start >= len(answer.data) > 0:
             handler.send_error(416)
             return
+        start -= int(answer.astray and start > 0)
         body = answer.data[start:]
         handler.send_response(206 if start else 200)
         if start:

@@ -125,6 +125,20 @@ def test_what_cannot_be_continued_starts_again(second: Answer) -> None:
         assert site.sent == HALF + len(DATA)
 
 
+def test_another_part_than_was_asked_for_is_not_taken() -> None:
+    answers = [Answer(data=DATA, stop_after=HALF), Answer(data=DATA, astray=True)]
+    with Loopback([*answers, Answer(data=DATA)]) as site:
+        assert fetch(entry(site.address())).read_bytes() == DATA
+        assert site.requests == [None, f"bytes={HALF}-", None]
+
+
+def test_a_part_of_a_file_that_became_shorter_is_thrown_away() -> None:
+    answers = [Answer(data=DATA, stop_after=HALF), Answer(status=416), Answer(data=DATA)]
+    with Loopback(answers) as site:
+        assert fetch(entry(site.address())).read_bytes() == DATA
+        assert site.requests == [None, f"bytes={HALF}-", None]
+
+
 def test_a_spoiled_part_is_thrown_away() -> None:
     with Loopback([Answer(data=DATA, stop_after=HALF), Answer(status=404)]) as site:
         weights = entry(site.address())

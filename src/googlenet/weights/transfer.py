@@ -103,14 +103,12 @@ class Transfer:
         if there:
             headers |= {"Range": f"bytes={there}-", "If-Range": version["validator"]}
         with requests.get(address, headers=headers, stream=True, timeout=self.timeout) as response:
-            if response.status_code == requests.codes.requested_range_not_satisfiable:
+            if there and _is_astray(response, there):
                 self._forget()
-                raise requests.ConnectionError("the part does not fit", response=response)
+                raise requests.ConnectionError("another part came than was asked for")
             response.raise_for_status()
-            if there and not _continues(response, there):
-                there = 0
-            if not there:
-                version = self._begin(address, response)
+            if response.status_code != requests.codes.partial_content:
+                there, version = 0, self._begin(address, response)
             self._append(response, there, version["size"])
 
     def _append(self, response: Response, there: int, size: int | None) -> None:
@@ -176,9 +174,11 @@ def misfit(data: bytes, checksums: Sequence[str]) -> str | None:
     return None
 
 
-def _continues(response: Response, there: int) -> bool:
-    unit = response.headers.get("Content-Range", "")
-    return response.status_code == 206 and unit.startswith(f"bytes {there}-")
+def _is_astray(response: Response, there: int) -> bool:
+    """Tell an answer that neither goes on after the bytes that are there nor starts again."""
+    if response.status_code == 206:
+        return not response.headers.get("Content-Range", "").startswith(f"bytes {there}-")
+    return response.status_code == 416
 
 
 def _is_passing(error: Exception) -> bool:
