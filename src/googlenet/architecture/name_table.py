@@ -37,7 +37,15 @@ def activation_rows(
 ) -> list[tuple[str, ...]]:
     """Give each endpoint's name in each dialect, nothing where a dialect has none; ours first."""
     named = [DIALECTS[each].activations for each in dialects]
-    return [(ours, *(names.get(ours, "") for names in named)) for ours in endpoint_order(modules)]
+    return [
+        (ours, *(_activation(names, ours) for names in named)) for ours in endpoint_order(modules)
+    ]
+
+
+def _activation(names: Mapping[str, str], ours: str) -> str:
+    """Return a tool's name, or what it has in place of it: a unit before it is rectified."""
+    before = names.get(f"{ours}.conv")
+    return names.get(ours) or (f"{before} (before ReLU)" if before else "")
 
 
 def parameter_rows(dialects: Sequence[str]) -> list[tuple[str, ...]]:

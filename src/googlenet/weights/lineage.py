@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from googlenet.architecture.difference import facts as facts_of
 from googlenet.architecture.spec import GoogLeNetSpec
 from googlenet.architecture.variants import TABLE_1, VARIANTS, variant
 from googlenet.errors import ModelError
@@ -69,7 +70,11 @@ def decide(match: Match, shaped: GoogLeNetSpec, file: WeightsFile, lineage: str 
         *_width_sentences(spec, base),
     ]
     if told:
-        listed = ", ".join(f"{_UNPROVED[name]} {_shown(told[name])}" for name in told)
+        norm = facts_of(spec)["local response normalization"]
+        listed = "; ".join(
+            f"{_UNPROVED[name]} {norm if name == 'local_response_norm' else value}"
+            for name, value in told.items()
+        )
         found.append(f"The graph says: {listed}.")
     why = "as you said" if lineage is not None else "whose names and shapes these are"
     guessed = [f"It is taken for {base.variant}, {why}."]
@@ -215,9 +220,3 @@ def _width_sentences(spec: GoogLeNetSpec, base: GoogLeNetSpec) -> Iterator[str]:
             f"The widths of {', '.join(other)} are not those of Table 1"
             f"{f' but those of {base.variant}' if known else ''}."
         )
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "none"
-    return str(value)
