@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from googlenet.errors import ModelError
 from googlenet.weights.formats.archive import only_member
 from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes
-from googlenet.weights.formats.graphdef_facts import Node, graph_facts
+from googlenet.weights.formats.graphdef_facts import BATCH_NORMS, Node, graph_facts, second_input
 from googlenet.weights.formats.schema import message_types, parse
 from googlenet.weights.formats.tensorflow_tensor import (
     FLOATING,
@@ -71,7 +71,8 @@ def read(path: Path) -> WeightsFile:
     Returns:
         The floating-point constants that are no single numbers, by the names of their nodes, in
         the graph's order and TensorFlow's layout (kernels H, W, in, out; linear layers in, out),
-        float32 or float64; and what the graph says of the network.
+        float32 or float64; and what the graph says of the network. Scales of batch normalization
+        that are all 1 are left out: an operation asks for them where the network has none.
 
     Raises:
         ModelError: The file is damaged, or is a SavedModel, whose weights are beside it.
@@ -86,11 +87,16 @@ def read(path: Path) -> WeightsFile:
         nodes[node.name] = node
     if not any(node.op for node in nodes.values()):
         raise _no_graph(data, path)
+    arrays = _constants(nodes, len(data), path)
+    idle = _idle_scales(arrays, nodes)
     return WeightsFile(
         format="graphdef",
         path=path,
-        arrays=_constants(nodes, len(data), path),
+        arrays={name: array for name, array in arrays.items() if name not in idle},
         facts=graph_facts(nodes),
+        notes=(f"Left out scales of batch normalization that are 1 throughout: {len(idle)}.",)
+        if idle
+        else (),
     )
 
 
@@ -134,6 +140,13 @@ def _constant(node: Node, shape: tuple[int, ...], path: Path) -> NDArray[Any]:
             f"{node.name!r} has {values.size:,} values where {list(shape)} needs {total:,}",
         )
     return shaped(values, tensor.dtype, shape)
+
+
+def _idle_scales(arrays: Mapping[str, NDArray[Any]], nodes: Mapping[str, Node]) -> set[str]:
+    norms = (node for node in nodes.values() if node.op in BATCH_NORMS)
+    scales = {read.name for norm in norms if (read := second_input(norm, nodes)) is not None}
+    scales &= arrays.keys()
+    return scales if all((arrays[name] == 1).all() for name in scales) else set()
 
 
 def _tensor(node: Node) -> Any:

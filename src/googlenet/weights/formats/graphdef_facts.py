@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from googlenet.architecture.spec import AuxPooling, LocalResponseNorm, PoolRounding, StemPadding
 from googlenet.weights.formats.contents import GraphFacts
 
-_BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
+BATCH_NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 # A pool behind one of these has its padding written out, which other rules than its own decide.
 _PADDED = ("Pad", "PadV2", "MirrorPad", "Slice", "StridedSlice")
 # A GoogLeNet has as many pools of stride 2.
@@ -61,7 +61,7 @@ def graph_facts(nodes: Mapping[str, Node]) -> GraphFacts:
         of_kind.setdefault(node.op, []).append(node)
     strided = [pool for pool in of_kind.get("MaxPool", []) if pool.plane("strides") == (2, 2)]
     pools = strided if len(strided) == _STRIDED_POOLS else []
-    norms = [norm for kind in _BATCH_NORMS for norm in of_kind.get(kind, [])]
+    norms = [norm for kind in BATCH_NORMS for norm in of_kind.get(kind, [])]
     has_network = bool(of_kind.get("Conv2D"))
     return GraphFacts(
         has_local_response_norm="LRN" in of_kind if has_network else None,
@@ -73,6 +73,14 @@ def graph_facts(nodes: Mapping[str, Node]) -> GraphFacts:
         batch_norm_eps=_one(_number(norm, "epsilon", 1e-4) for norm in norms),
         input_size=_one(map(_input_size, of_kind.get("Placeholder", []))),
     )
+
+
+def second_input(node: Node, nodes: Mapping[str, Node]) -> Node | None:
+    """Find the weights that a node reads: a kernel, or a scale."""
+    read = nodes.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    if read is not None and read.op in _SAME and read.inputs:
+        read = nodes.get(read.inputs[0])
+    return read
 
 
 def _one(facts: Iterable[Fact | None]) -> Fact | None:
@@ -112,10 +120,7 @@ def _stem_padding(convolutions: Iterable[Node], nodes: Mapping[str, Node]) -> St
 
 
 def _kernel(convolution: Node, nodes: Mapping[str, Node]) -> tuple[int, ...]:
-    name = convolution.inputs[1] if len(convolution.inputs) > 1 else ""
-    node = nodes.get(name)
-    if node is not None and node.op in _SAME and node.inputs:
-        node = nodes.get(node.inputs[0])
+    node = second_input(convolution, nodes)
     value = None if node is None else node.attributes.get("value")
     return () if value is None else tuple(dim.size for dim in value.tensor.tensor_shape.dim[:2])
 
