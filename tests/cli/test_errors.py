@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from googlenet.architecture.variants import VARIANTS
 from googlenet.cli.verbs import VERBS
 from tests.cli.command import PROGRAM, assert_fails, environment, googlenet
 
@@ -55,7 +56,7 @@ def test_a_variant_that_is_none_exits_with_2() -> None:
         2,
         "there is no variant 'vgg'",
         "googlenet inspect",
-        "Choose one of: bn, paper, caffe, torchvision.",
+        f"Choose one of: {', '.join(VARIANTS)}.",
     )
 
 

@@ -9,12 +9,12 @@ from googlenet.cli.console import left_aligned, markdown_table, write_document, 
 SCHEMA = "googlenet.names/1"
 
 # Dialects that fit beside each other.
-_GROUPS = (
+_GROUPS: tuple[tuple[str, ...], ...] = (
     ("caffe", "slim", "inception5h"),
     ("captum", "chainer", "lucent"),
     ("onnx", "keras", "matlab"),
 )
-_LAYER_GROUPS = (*_GROUPS, ("captum-old", "caffe-torch", "gluoncv", "mxnet"))
+_LAYER_GROUPS: tuple[tuple[str, ...], ...] = (*_GROUPS, ("captum-old", "caffe-torch", "gluoncv", "mxnet"))
 
 # All modules are named alike; this one shows TF-slim's shift by a letter.
 _SHOWN = ("4a",)

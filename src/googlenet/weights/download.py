@@ -240,7 +240,7 @@ def _retrieve(
     timeout: tuple[float, float],
     pause: float,
 ) -> Path:
-    import pooch  # type: ignore[import-untyped]
+    import pooch
 
     with _progress(entry.file_name) as on_progress, _quiet_pooch():
         fetch = Transfer(
