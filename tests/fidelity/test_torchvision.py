@@ -9,6 +9,8 @@ from torch import nn
 
 from googlenet.nn.googlenet import GoogLeNet, GoogLeNetOutputs
 
+from .conftest import Agree
+
 
 def twins(num_classes: int) -> tuple[GoogLeNet, nn.Module]:
     torch.manual_seed(3)
@@ -56,3 +58,32 @@ def test_training_outputs_and_statistics_are_equal(size: int) -> None:
 def test_every_state_name_is_torchvisions() -> None:
     ours, theirs = twins(5)
     assert list(ours.state_dict()) == list(theirs.state_dict())
+
+
+def test_every_endpoint_is_torchvisions_in_float64(agree: Agree) -> None:
+    ours, theirs = twins(11)
+    ours, theirs = ours.double().eval(), theirs.double().eval()
+    names = [name for name, _ in ours.named_modules() if name and name != "aux1" and name != "aux2"]
+    names = [name for name in names if not name.startswith(("aux", "norm"))]
+    seen: dict[str, torch.Tensor] = {}
+    for name, module in theirs.named_modules():
+        module.register_forward_hook(
+            lambda _module, _args, output, name=name: seen.update({name: output.clone()})
+        )
+    images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(4)).double()
+    with torch.inference_mode():
+        expected = theirs(images)
+        # Their eval mode leaves the heads out; here they read what theirs read.
+        theirs.aux1(seen["inception4a"])
+        theirs.aux2(seen["inception4d"])
+        computed = ours.endpoints(images, [*names, "aux1", "aux2", "logits"])
+    seen["logits"] = expected
+    differences = {}
+    for name, mine in computed.items():
+        if name not in seen:  # a module of ours alone
+            continue
+        largest = seen[name].abs().max().item()
+        assert seen[name].std() > 1e-3 * largest, name
+        differences[name] = (mine - seen[name]).abs().max().item() / largest
+    assert len(differences) > 57 * 3 + 9 + 4
+    agree("torchvision <-> torchvision", "float64", differences, 1e-5)

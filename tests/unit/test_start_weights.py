@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,14 +15,12 @@ from googlenet.architecture.variants import variant
 from googlenet.errors import ModelError
 from googlenet.images.policy import prepare
 from googlenet.nn.normalize import Normalize
-from googlenet.prediction.classifier import Classifier
+from googlenet.prediction.classifier import load
+from googlenet.weights.imagenet import names, synsets
 from googlenet.weights.model_directory import save_model
+from googlenet.weights.opening import open_weights
 from googlenet.weights.start import start_weights
-from googlenet.weights.torchvision import load_torchvision
 from tests.narrow import narrow_network, narrow_spec
-
-PUBLISHED = "googlenet-1378be20.pth"
-URL = f"https://download.pytorch.org/models/{PUBLISHED}"
 
 
 def saved(path: Path, classes: tuple[str, ...] = ("a", "b", "c"), *, aux: bool = True) -> Path:
@@ -125,154 +120,104 @@ def their_network() -> nn.Module:
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A TORCH_HOME with a file of torchvision's name, made here."""
-    home = tmp_path_factory.mktemp("torch")
-    (home / "hub" / "checkpoints").mkdir(parents=True)
-    torch.save(their_network().state_dict(), home / "hub" / "checkpoints" / PUBLISHED)
-    return home
-
-
-@pytest.fixture
-def torch_home(published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TORCH_HOME", str(published))
-    monkeypatch.setenv("GOOGLENET_OFFLINE", "1")  # a file in the cache needs no network
-    return published
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file as torchvision publishes it, with weights drawn here."""
+    path = tmp_path_factory.mktemp("torchvision") / "googlenet-1378be20.pth"
+    torch.save(their_network().state_dict(), path)
+    return path
 
 
 def close(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     return bool(((ours - theirs).abs().max() / theirs.abs().max()) < 1e-5)
 
 
-@pytest.mark.usefixtures("torch_home")
-def test_the_policy_equals_transform_input() -> None:
-    network, config = load_torchvision()
-    # torchvision's own way in: its weights entry, its normalization, its transform_input.
-    weights = torchvision.models.GoogLeNet_Weights.IMAGENET1K_V1
-    theirs = torchvision.models.googlenet(weights=weights).eval()
-    assert theirs.transform_input
-    preset = weights.transforms()
+def their_pretrained() -> nn.Module:
+    """Their network as their entry builds it around published weights."""
+    network = torchvision.models.googlenet(weights=None, init_weights=False, transform_input=True)
+    network.load_state_dict(their_network().state_dict())
+    return network.eval()
+
+
+def test_the_policy_equals_transform_input(theirs: Path) -> None:
+    network, config, _ = open_weights(theirs)
+    preset = torchvision.models.GoogLeNet_Weights.IMAGENET1K_V1.transforms()
     pixels = torch.randint(0, 256, (2, 224, 224, 3), dtype=torch.uint8)
     normalized = torchvision.transforms.functional.normalize(
         pixels.permute(0, 3, 1, 2) / 255, preset.mean, preset.std
     )
     with torch.inference_mode():
-        expected = theirs(normalized)
+        expected = their_pretrained()(normalized)
         logits = network(Normalize(config.preprocessing)(pixels))
     assert expected.std() > 1e-3
     assert close(logits, expected)
 
 
-@pytest.mark.usefixtures("torch_home")
 @pytest.mark.parametrize("size", [(300, 400), (500, 333)])
-def test_a_photograph_goes_the_way_of_torchvisions_transforms(size: tuple[int, int]) -> None:
-    network, config = load_torchvision()
-    weights = torchvision.models.GoogLeNet_Weights.IMAGENET1K_V1
-    theirs = torchvision.models.googlenet(weights=weights).eval()
+def test_a_photograph_goes_the_way_of_torchvisions_transforms(
+    theirs: Path, size: tuple[int, int]
+) -> None:
+    classifier = load(theirs)
+    transforms = torchvision.models.GoogLeNet_Weights.IMAGENET1K_V1.transforms()
     small = np.random.default_rng(0).integers(0, 256, (12, 12, 3), dtype=np.uint8)
     photograph = Image.fromarray(small).resize(size, Image.Resampling.BICUBIC)
     with torch.inference_mode():
-        expected = theirs(weights.transforms()(photograph)[None]).numpy()
-    classifier = Classifier(network, config.classes, config.preprocessing)
-    logits = classifier.logits(prepare(np.asarray(photograph), config.preprocessing)[None])
+        expected = their_pretrained()(transforms(photograph)[None]).numpy()
+    logits = classifier.logits(prepare(np.asarray(photograph), classifier.preprocessing)[None])
     # Resizing only what the crop keeps moves a few pixels by one level.
     assert np.abs(logits - expected).max() < 0.01 * np.abs(expected).max()
     assert logits.argmax() == expected.argmax()
+    best = classifier.predict(photograph)
+    assert best.label in synsets(1000)
+    assert best.title == names()[best.label]
 
 
-@pytest.mark.usefixtures("torch_home")
-def test_the_published_heads_keep_their_names_and_values() -> None:
-    network, config = load_torchvision()
-    expected = their_network().state_dict()
-    assert same(dict(network.state_dict()), dict(expected))
+def test_the_files_heads_keep_their_names_and_values(theirs: Path) -> None:
+    network, config, told = open_weights(theirs)
+    assert same(dict(network.state_dict()), dict(their_network().state_dict()) | counts(network))
     assert not torch.equal(network.aux1.fc1.weight, network.aux2.fc1.weight)
-    assert config.spec.preprocessing.mean == (0.5, 0.5, 0.5)
-    assert len(config.classes) == 1000
-    assert config.metadata["source"] == URL
-    assert config.metadata["published"] is False
+    assert config.spec == variant("torchvision")
+    assert config.metadata["converted_from"] == theirs.name
+    assert any("Classes are ImageNet's" in sentence for sentence in told)
 
 
-@pytest.mark.usefixtures("torch_home")
-def test_fine_tuning_starts_from_the_published_weights(capfd: pytest.CaptureFixture[str]) -> None:
-    start = start_weights("torchvision", ["cat", "dog"])
+def counts(network: nn.Module) -> dict[str, torch.Tensor]:
+    return {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if name.endswith("num_batches_tracked")
+    }
+
+
+def test_fine_tuning_starts_from_another_tools_file(theirs: Path) -> None:
+    start = start_weights(theirs, ["cat", "dog"])
     assert start.network.spec.variant == "torchvision"
     assert start.network.fc.weight.shape == (2, 1024)
     assert start.preprocessing.std == (0.5, 0.5, 0.5)
-    assert same(trunk(start.network), trunk(their_network()))
+    assert same(trunk(start.network), trunk(their_network()) | counts(start.network))
     assert torch.equal(start.network.aux1.fc1.weight, their_network().aux1.fc1.weight)
-    assert "torchvision's auxiliary heads were never trained." in start.notes
-    # The file was made here, so its checksum cannot be the published one, and that is said.
-    assert any("is not the one that torchvision published" in note for note in start.notes)
-    assert capfd.readouterr().out == ""
+    assert any("taken for torchvision" in note for note in start.notes)
 
 
-def refused(match: str) -> ModelError:
-    with pytest.raises(ModelError, match=match) as caught:
-        load_torchvision()
-    return caught.value
-
-
-def test_offline_without_the_file_says_where_to_put_it(
+def test_published_weights_without_a_network_say_where_to_put_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GOOGLENET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("GOOGLENET_OFFLINE", "1")
+    for name in ("torchvision", "caffe"):
+        with pytest.raises(ModelError, match="GOOGLENET_OFFLINE") as caught:
+            start_weights(name, ["cat", "dog"])
+        assert f"googlenet weights get {name} --from" in str(caught.value.fix)
+
+
+def test_a_file_of_a_published_name_that_is_not_the_published_one_is_refused(
+    theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLENET_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("GOOGLENET_OFFLINE", "1")
-    error = refused("GOOGLENET_OFFLINE is set")
-    assert error.where == URL
-    assert error.fix is not None
-    assert str(tmp_path / "hub" / "checkpoints" / PUBLISHED) in error.fix
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_download_that_fails_says_where_to_put_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    monkeypatch.delenv("GOOGLENET_OFFLINE", raising=False)
-    for name in ("https_proxy", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nothing listens there
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    error = refused("cannot be had")
-    assert error.where == URL
-    assert error.fix is not None
-    assert PUBLISHED in error.fix
-    assert capfd.readouterr().out == ""
-
-
-class Gadget:
-    """Runs a command when it is unpickled."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (os.system, (self.command,))
-
-
-@pytest.mark.parametrize("kind", ["noise", "cut", "gadget", "list", "resnet", "other shapes"])
-def test_a_file_in_the_cache_that_is_something_else(
-    kind: str, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    path = tmp_path / "hub" / "checkpoints" / PUBLISHED
-    path.parent.mkdir(parents=True)
-    canary = tmp_path / "canary"
-    match kind:
-        case "noise":
-            path.write_bytes(b"no weights at all" * 100)
-        case "cut":
-            whole = (published / "hub" / "checkpoints" / PUBLISHED).read_bytes()
-            path.write_bytes(whole[: len(whole) // 2])
-        case "gadget":
-            torch.save({"fc.weight": Gadget(f"touch {canary}")}, path)
-        case "list":
-            torch.save([torch.zeros(3)], path)
-        case "resnet":
-            torch.save({"layer1.0.conv1.weight": torch.zeros(3)}, path)
-        case _:
-            spec = replace(narrow_spec(1000, name="torchvision"))
-            torch.save(narrow_network(spec).state_dict(), path)
-    error = refused("weights")
-    assert str(path) == error.where
-    assert not canary.exists()
+    place = tmp_path / "hub" / "checkpoints" / theirs.name
+    place.parent.mkdir(parents=True)
+    place.write_bytes(theirs.read_bytes())
+    with pytest.raises(ModelError):
+        start_weights("torchvision", ["cat", "dog"])

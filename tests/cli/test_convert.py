@@ -1,0 +1,276 @@
+"""``googlenet convert`` and ``inspect FILE``: real files of other tools in, models out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import torchvision
+
+from googlenet.nn.googlenet import GoogLeNet
+from googlenet.weights.model_config import read_config
+from googlenet.weights.model_directory import load_network, save_model
+from tests.cli.command import assert_fails, googlenet
+from tests.conftest import photograph
+from tests.narrow import narrow_network, narrow_spec
+
+SIZE = 64
+LABELS = ("cab", "dog", "elk")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Caffe network with its labels, and what OpenCV computes with it."""
+    root = tmp_path_factory.mktemp("desk")
+    spec = replace(narrow_spec(name="caffe"), aux=None)
+    save_model(root / "model", narrow_network(spec), classes=LABELS)
+    done = googlenet("convert", root / "model", "--to", "caffemodel", "-o", root / "x.caffemodel")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        str(root / f"x{suffix}") for suffix in (".caffemodel", ".prototxt", ".labels.txt")
+    ]
+    reader = cv2.dnn.readNetFromCaffe(str(root / "x.prototxt"), str(root / "x.caffemodel"))
+    images = np.random.default_rng(1).normal(0, 60, (2, 3, SIZE, SIZE)).astype(np.float32)
+    reader.setInput(images)
+    names = ["conv2/norm2", "inception_4a/output", "loss3/classifier", "prob"]
+    outputs = dict(zip(names, reader.forward(names), strict=True))
+    reference = {name: np.array(array) for name, array in outputs.items()}
+    np.savez(root / "outputs.npz", **{"input": images, **reference})
+    wrong = {**reference, "inception_4a/output": reference["inception_4a/output"][:, ::-1]}
+    np.savez(root / "wrong.npz", **{"input": images, **wrong})
+    return root
+
+
+def convert(desk: Path, *words: str | Path) -> CompletedProcess[str]:
+    return googlenet("convert", desk / "x.caffemodel", *words)
+
+
+def test_a_caffe_model_becomes_a_directory_that_predicts(desk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "converted"
+    done = convert(
+        desk,
+        *("--prototxt", desk / "x.prototxt", "--labels", desk / "x.labels.txt"),
+        *("--verify", desk / "outputs.npz", "-o", out),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{out}\n"
+    for sentence in (
+        "x.caffemodel: caffemodel",
+        "found:",
+        "  - The names are those of BVLC's Caffe, Places, and their heirs (caffe).",
+        "no auxiliary heads and 3 classes.",
+        "guessed:",
+        "  - It is taken for caffe, whose names and shapes these are.",
+        "blue, green, red from 0 to 255, less (104, 117, 123)",
+        "inception_4a/output: differs by ",
+        "prob: differs by ",
+    ):
+        assert sentence in done.stderr
+    config = read_config(out)
+    assert config.classes == LABELS
+    assert config.preprocessing.size == SIZE
+    assert config.metadata["converted_from"] == "x.caffemodel"
+    original = load_network(desk / "model").state_dict()
+    converted = load_network(out).state_dict()
+    assert original.keys() == converted.keys()
+    assert all(torch.equal(original[name], converted[name]) for name in original)
+
+    photograph(tmp_path / "new.jpg", "leaf", seed=4)
+    rows = [
+        googlenet("predict", model, tmp_path / "new.jpg", "--json")
+        for model in (desk / "model", out)
+    ]
+    first, second = (json.loads(row.stdout)["predictions"][0] for row in rows)
+    assert first["probability"] == second["probability"]
+    assert second["label"] in LABELS
+
+
+def test_a_file_predicts_as_it_stands(desk: Path, tmp_path: Path) -> None:
+    photograph(tmp_path / "new.jpg", "leaf", seed=4)
+    done = googlenet("predict", desk / "x.caffemodel", tmp_path / "new.jpg", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    assert "class_" in done.stdout
+
+
+def test_a_reference_that_differs_writes_nothing(desk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "converted"
+    done = convert(desk, "--verify", desk / "wrong.npz", "-o", out)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "does not compute what its source did: inception_4a/output differs by" in done.stderr
+    assert "1 of 4 outputs" in done.stderr
+    assert not out.exists()
+
+
+def test_a_reference_without_an_input_is_refused(desk: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "bare.npz", prob=np.ones((1, 3)))
+    done = convert(desk, "--verify", tmp_path / "bare.npz", "-o", tmp_path / "x")
+    assert_last_error(done, 3, "reference has no input of shape (N, 3, H, W) or (N, H, W, 3)")
+    assert not (tmp_path / "x").exists()
+
+
+def assert_last_error(done: CompletedProcess[str], code: int, what: str) -> None:
+    """Check the three lines of an error after what the command said before it."""
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-3].startswith(f"error: {what}")
+
+
+def test_labels_of_another_count_write_nothing(desk: Path, tmp_path: Path) -> None:
+    (tmp_path / "two.txt").write_text("cab\ndog\n")
+    done = convert(desk, "--labels", tmp_path / "two.txt", "-o", tmp_path / "x")
+    assert_fails(
+        done,
+        3,
+        "label file names 2 classes, the weights have 3",
+        str(tmp_path / "two.txt"),
+        "Give one line for each logit, in their order.",
+    )
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("kind", ["cut", "empty", "text", "picture", "missing", "flipped length"])
+def test_files_that_are_none_write_nothing(kind: str, desk: Path, tmp_path: Path) -> None:
+    whole = (desk / "x.caffemodel").read_bytes()
+    path = tmp_path / "bad.caffemodel"
+    match kind:
+        case "cut":
+            path.write_bytes(whole[: len(whole) // 2])
+        case "empty":
+            path.write_bytes(b"")
+        case "text":
+            path.write_text("these are no weights\n" * 50)
+        case "picture":
+            photograph(tmp_path / "p.jpg", "leaf", seed=1)
+            path.write_bytes((tmp_path / "p.jpg").read_bytes())
+        case "flipped length":
+            path.write_bytes(b"\xa2\x06\xff\xff\xff\xff\x07" + whole)  # a layer of 2 GB
+        case _:
+            pass
+    done = googlenet("convert", path, "-o", tmp_path / "x")
+    assert done.returncode == 3, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 3
+    assert str(path) in done.stderr
+    assert not (tmp_path / "x").exists()
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    torch.save(
+        torchvision.models.alexnet(weights=None, num_classes=2).state_dict(), tmp_path / "a.pth"
+    )
+    done = googlenet("convert", tmp_path / "a.pth", "-o", tmp_path / "x")
+    assert_last_error(
+        done, 3, "weights file is not of a GoogLeNet: it has 16 arrays, beginning with"
+    )
+    assert not (tmp_path / "x").exists()
+
+
+def test_torchvisions_names_both_ways(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    theirs = torchvision.models.googlenet(weights=None, init_weights=False, num_classes=7)
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0.0, 0.2)
+            module.running_var.uniform_(0.5, 2.0)
+    torch.save({"state_dict": theirs.state_dict(), "epoch": 3}, tmp_path / "there.pth")
+    done = googlenet("convert", tmp_path / "there.pth", "-o", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    assert read_config(tmp_path / "model").spec.variant == "torchvision"
+    back = tmp_path / "back.pth"
+    done = googlenet("convert", tmp_path / "model", "--to", "torchvision", "-o", back)
+    assert done.returncode == 0, done.stderr
+    again = torchvision.models.googlenet(weights=None, init_weights=False, num_classes=7)
+    again.load_state_dict(torch.load(back, weights_only=True), strict=True)
+    images = torch.randn(1, 3, 96, 96)
+    with torch.inference_mode():
+        assert torch.equal(theirs.eval()(images), again.eval()(images))
+
+
+def test_a_target_that_cannot_hold_the_network_is_refused(desk: Path, tmp_path: Path) -> None:
+    done = googlenet("convert", desk / "model", "--to", "torchvision", "-o", tmp_path / "x.pth")
+    assert_last_error(done, 2, "torchvision's GoogLeNet cannot hold caffe")
+    done = googlenet("convert", desk / "model", "--to", "caffemodel", "-o", tmp_path / "x.bin")
+    assert_last_error(done, 2, "a caffemodel file does not end in .bin")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_safetensors_round_trip(desk: Path, tmp_path: Path) -> None:
+    out = tmp_path / "x.safetensors"
+    assert googlenet("convert", desk / "model", "--to", "safetensors", "-o", out).returncode == 0
+    done = googlenet("convert", out, "--variant", "caffe", "-o", tmp_path / "model", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["schema"] == "googlenet.convert/1"
+    assert document["variant"] == "caffe"
+    assert document["guessed"][0] == "It is taken for caffe, as you said."
+    assert document["written"] == [str(tmp_path / "model")]
+    one, two = (load_network(each).state_dict() for each in (desk / "model", tmp_path / "model"))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_imagenets_thousand_from_the_1008(tmp_path: Path) -> None:
+    spec = replace(narrow_spec(1008, name="inception5h"), aux=None)
+    network = narrow_network(spec)
+    save_model(tmp_path / "m", network, classes=[f"c{n}" for n in range(1008)])
+    file = tmp_path / "x.safetensors"
+    googlenet("convert", tmp_path / "m", "--to", "safetensors", "-o", file)
+    done = googlenet(
+        *("convert", file, "--variant", "inception5h", "--imagenet-order"),
+        *("-o", tmp_path / "model"),
+    )
+    assert done.returncode == 0, done.stderr
+    config = read_config(tmp_path / "model")
+    assert config.classes[0] == "n01440764"
+    assert config.titles["n01440764"] == "tench, Tinca tinca"
+    assert config.spec.num_classes == 1000
+    weight = load_network(tmp_path / "model").fc.weight
+    # Its first class after the dummy is the kit fox, which ILSVRC has 278th.
+    assert config.classes[278] == "n02119789"
+    assert torch.equal(weight[278], network.fc.weight[1])
+
+
+def test_inspect_says_what_a_file_is(desk: Path) -> None:
+    done = googlenet("inspect", desk / "x.caffemodel")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("x.caffemodel: caffemodel")
+    assert "guessed:" in done.stdout
+    assert "inception (4e)" in done.stdout
+    document = json.loads(googlenet("inspect", desk / "x.caffemodel", "--json").stdout)
+    assert document["variant"] == "caffe"
+    assert document["num_classes"] == 3
+    assert document["found"]
+    assert document["guessed"]
+
+
+def test_inspect_shows_differences_and_names() -> None:
+    done = googlenet("inspect", "--diff", "caffe", "torchvision")
+    assert done.returncode == 0, done.stderr
+    assert "kernels of the 5x5 branches\n  caffe        5x5\n  torchvision  3x3\n" in done.stdout
+    assert "kernels" not in googlenet("inspect", "--diff", "caffe", "paper").stdout
+    same = googlenet("inspect", "--diff", "caffe", "caffe").stdout
+    assert same == "caffe and caffe are the same network\n"
+    document = json.loads(googlenet("inspect", "--diff", "bn", "slim", "--json").stdout)
+    assert {"fact": "classes", "first": "1000", "second": "1001"} in document["differences"]
+
+    names = googlenet("inspect", "--names").stdout
+    assert "inception_4a/3x3_reduce" in names
+    assert "Mixed_4b/Branch_1/Conv2d_0a_1x1" in names
+    assert max(map(len, names.splitlines())) < 180
+    document = json.loads(googlenet("inspect", "--names", "--json").stdout)
+    by_name = {each["name"]: each for each in document["dialects"]}
+    assert by_name["slim"]["activations"]["inception4a"] == "Mixed_4b"
+
+
+def test_networks_endpoints_take_any_name(desk: Path) -> None:
+    network: GoogLeNet = load_network(desk / "model")
+    images = torch.zeros(1, 3, SIZE, SIZE)
+    seen = network.endpoints(images, ["mixed4a", "inception_4a/output", "Mixed_4b"])
+    assert list(seen) == ["mixed4a", "inception_4a/output", "Mixed_4b"]
+    assert torch.equal(seen["mixed4a"], seen["Mixed_4b"])
