@@ -4,6 +4,9 @@
 #   make test    the tests, but the slow ones
 #   make check   the gate: format, lint, types, layers, tests
 #   make slow    the tests that take minutes: many kills, a real browser, the demo
+#   make docs    write the pages of docs/ that follow from the package's data
+#   make fidelity  measure how near each version is to its own tool, and write that page
+#   make oracles   let TensorFlow and Chainer make the golden files of the tests again
 #
 # Variables: PYTHON (the interpreter to start from), VENV, MINUTES (the demo's time budget),
 # INPUT_SIZE (of the demo's network), RUN (the demo's run directory), PYTEST_FLAGS.
@@ -26,7 +29,7 @@ SHELL := bash
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test check lint types layers slow benchmark constraints clean
+.PHONY: help demo test check lint types layers slow benchmark docs fidelity oracles constraints clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -61,6 +64,14 @@ slow: $(VENV)/.test
 
 benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/training.py
+
+docs: $(VENV)/.test
+	$(BIN)/python docs/build.py
+
+fidelity: $(VENV)/.test
+	rm -f docs/fidelity.jsonl
+	GOOGLENET_FIDELITY_LOG=docs/fidelity.jsonl $(BIN)/python -m pytest tests/fidelity
+	$(BIN)/python docs/build.py
 
 # Pins what the environment holds now; run it after an upgrade whose tests passed.
 constraints: $(VENV)/.check

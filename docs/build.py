@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -37,6 +38,20 @@ rectifier.
 """
 
 
+_FIDELITY = """\
+# How near to each tool
+
+Each pair ran the same weights on the same images; every endpoint was compared, and the figure is
+the largest difference of a value as a share of that endpoint's largest. Weights, biases and running
+statistics are random and large enough that no activation vanishes, which the tests check too. Where
+both sides could compute in float64 they did. The other tool ran in the test itself, or
+(TensorFlow, Chainer) in an environment of its own, from which the tests keep the tool's own weights
+file and a sample of each endpoint (`make oracles` makes them again).
+
+`make fidelity` runs the tests and writes this page.
+"""
+
+
 def differences_page() -> str:
     """Say each version's story and every fact that it does not share with the paper's."""
     parts = [_DIFFERENCES.rstrip(), _overview()]
@@ -58,6 +73,25 @@ def names_page() -> str:
     return f"{_NAMES}\n{names_markdown()}\n"
 
 
+def fidelity_page() -> str:
+    """Write what the fidelity tests found when ``make fidelity`` last ran them."""
+    lines = (HERE / "fidelity.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [("pair", "precision", "endpoints", "largest difference", "at", "allowed")]
+    for line in sorted(lines):
+        row = json.loads(line)
+        rows.append(
+            (
+                row["pair"].replace("<->", "↔"),
+                row["precision"],
+                str(row["endpoints"]),
+                f"{row['difference']:.1e}",
+                f"`{row['worst']}`",
+                f"{row['limit']:.0e}",
+            )
+        )
+    return f"{_FIDELITY}\n{markdown_table(rows)}\n"
+
+
 def _overview() -> str:
     rows = [("variant", "parameters", "with heads", "multiply-adds at 224", "classes")]
     rows += [_row(spec) for spec in VARIANTS.values()]
@@ -74,7 +108,11 @@ def _row(spec: GoogLeNetSpec) -> tuple[str, ...]:
     )
 
 
-PAGES = {"differences.md": differences_page, "names.md": names_page}
+PAGES = {
+    "differences.md": differences_page,
+    "fidelity.md": fidelity_page,
+    "names.md": names_page,
+}
 
 
 def main() -> int:
