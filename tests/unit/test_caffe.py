@@ -209,6 +209,7 @@ def test_flipped_bits_are_refused_or_read(tmp_path: Path) -> None:
         (wire.blob(BIAS, dims=(1,) * 3000), "shape of 3,00"),
         (wire.message(5, BIAS.tobytes()), "has the shape (0, 0, 0, 0)"),
         (wire.message(7, wire.message(1, b"\4")), "0 are there"),
+        (wire.message(7, wire.message(1, b"\4")) + b"\x2a\0" * 1001, "1,001 runs"),
         (wire.message(7, b"\xff\xff") + wire.message(5, b""), "no protocol buffer"),
         (
             wire.message(7, wire.message(1, b"\4")) + b"".join(wire.single(5, x) for x in BIAS),

@@ -46,6 +46,7 @@ MOST_LAYERS = 2_000
 MOST_BLOBS = 16
 LARGEST_SETTINGS = 2**16
 MOST_AXES = 32  # Caffe's own limit
+MOST_RUNS = 1_000  # of a blob's numbers; what writes them all at once writes one
 
 # Caffe's own train_val.prototxt has 40 kB, with lines of 60 characters.
 LARGEST_PROTOTXT = 2**19
@@ -160,6 +161,8 @@ def _array(blob: Any, path: Path, kind: str, what: str) -> NDArray[Any]:
     Numbers that are not packed are not found here; Caffe has packed them since its first release.
     """
     runs, item = (blob.double_data, "<f8") if blob.double_data else (blob.data, "<f4")
+    if len(runs) > MOST_RUNS:
+        raise damaged(path, kind, f"{what} comes in {len(runs):,} runs of numbers")
     data = runs[0] if len(runs) == 1 else b"".join(runs)
     shape = _shape(blob, path, kind, what)
     expected = math.prod(shape) * np.dtype(item).itemsize
