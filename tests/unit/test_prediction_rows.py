@@ -125,3 +125,24 @@ def test_a_name_that_is_no_text_can_be_written() -> None:
 def test_an_unknown_format_names_the_known_ones() -> None:
     with pytest.raises(UsageError, match="table, csv, json, ndjson"):
         written(ROWS, "xml")
+
+
+def test_titles_are_shown_where_classes_are_codes() -> None:
+    row = Prediction("a.jpg", ("n02123045", "n1"), (0.75, 0.25), ("tabby, tabby cat", ""))
+    assert row.label == "n02123045"
+    assert row.title == "tabby, tabby cat"
+    assert row.shown == ("tabby, tabby cat", "n1")
+    assert row.to_json()["top"] == [
+        {"label": "n02123045", "title": "tabby, tabby cat", "probability": 0.75},
+        {"label": "n1", "title": "n1", "probability": 0.25},
+    ]
+    stream = io.StringIO()
+    write_rows([row], stream, "csv", top_k=2, titled=True)
+    assert stream.getvalue().splitlines() == [
+        "file,label,title,probability,label_2,title_2,probability_2,reason,error",
+        'a.jpg,n02123045,"tabby, tabby cat",0.75,n1,n1,0.25,,',
+    ]
+    stream = io.StringIO()
+    write_rows([row], stream, "table", top_k=2)
+    assert "tabby, tabby cat" in stream.getvalue()
+    assert "n02123045" not in stream.getvalue()

@@ -14,7 +14,10 @@ _GROUPS: tuple[tuple[str, ...], ...] = (
     ("captum", "chainer", "lucent"),
     ("onnx", "keras", "matlab"),
 )
-_LAYER_GROUPS: tuple[tuple[str, ...], ...] = (*_GROUPS, ("captum-old", "caffe-torch", "gluoncv", "mxnet"))
+_LAYER_GROUPS: tuple[tuple[str, ...], ...] = (
+    *_GROUPS,
+    ("captum-old", "caffe-torch", "gluoncv", "mxnet"),
+)
 
 # All modules are named alike; this one shows TF-slim's shift by a letter.
 _SHOWN = ("4a",)

@@ -76,6 +76,7 @@ def predict(
         "json" if json else format,
         top_k=min(top_k, len(classifier.classes)),
         model=model,
+        titled=bool(classifier.titles),
     )
     return 1 if unreadable else 0
 

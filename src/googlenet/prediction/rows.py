@@ -100,6 +100,7 @@ def write_rows(
     *,
     top_k: int = 1,
     model: str | None = None,
+    titled: bool = False,
 ) -> int:
     """Write rows to a text stream; CSV and NDJSON as they come, the others when all are there.
 
@@ -110,6 +111,7 @@ def write_rows(
             ``ndjson`` (one object a line).
         top_k: Number of classes a CSV row or a table row has room for.
         model: The model that predicted, for the JSON document.
+        titled: Whether a CSV row has the classes' titles too.
 
     Returns:
         The number of unreadable files among the rows.
@@ -122,7 +124,7 @@ def write_rows(
         case "table":
             _write_table(counted, stream, top_k)
         case "csv":
-            _write_csv(counted, stream, top_k)
+            _write_csv(counted, stream, top_k, titled)
         case "json":
             _write_document(counted, stream, model)
         case "ndjson":
@@ -156,17 +158,20 @@ class _Counted:
             yield row
 
 
-def _write_csv(rows: Iterable[Row], stream: TextIO, top_k: int) -> None:
+def _write_csv(rows: Iterable[Row], stream: TextIO, top_k: int, titled: bool) -> None:
     writer = csv.writer(stream, lineterminator="\n")
-    head = ["file", "label", "probability"]
+    names = ("label", "title", "probability") if titled else ("label", "probability")
+    head = ["file", *names]
     for rank in range(2, top_k + 1):
-        head += [f"label_{rank}", f"probability_{rank}"]
+        head += [f"{name}_{rank}" for name in names]
     writer.writerow([*head, "reason", "error"])
     for row in rows:
         cells: list[str | float] = [csv_cell(row.name)]
         if isinstance(row, Prediction):
-            for label, probability in list(zip(row.labels, row.probabilities, strict=True))[:top_k]:
-                cells += [csv_cell(label), digits(probability)]
+            ranked = zip(row.labels, row.shown, row.probabilities, strict=True)
+            for label, title, probability in list(ranked)[:top_k]:
+                words = [csv_cell(title)] if titled else []
+                cells += [csv_cell(label), *words, digits(probability)]
         cells += [""] * (len(head) - len(cells))
         cells += [row.reason, csv_cell(row.message)] if isinstance(row, Unreadable) else ["", ""]
         writer.writerow(cells)
