@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from googlenet.errors import ModelError
 from googlenet.weights.formats.contents import LARGEST_FILE, damaged
@@ -45,20 +47,41 @@ def only_member(data: bytes, path: str | os.PathLike[str], suffix: str) -> bytes
     return bytes(wanted[0][1])
 
 
+def member_names(data: bytes, path: str | os.PathLike[str]) -> list[str]:
+    """Name the files in an archive; none where there is no archive.
+
+    Raises:
+        ModelError: The archive is damaged, or unpacks to more than ``LARGEST_FILE`` bytes.
+    """
+    if data.startswith(_ZIP):
+        with _zip_errors(path), zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return archive.namelist()
+    if data.startswith(_GZIP):
+        data = _gunzip(data, path)
+    return [name for name, _ in _tar_members(data, path)] if _is_tar(data) else []
+
+
 def _only_in_zip(data: bytes, path: str | os.PathLike[str], suffix: str) -> bytes:
+    with _zip_errors(path), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        wanted = [member for member in archive.infolist() if member.filename.endswith(suffix)]
+        _check_one([member.filename for member in wanted], path, suffix)
+        (member,) = wanted
+        if member.compress_type not in _ZIP_METHODS:
+            raise damaged(path, "zip", f"{member.filename!r} is compressed in an unusual way")
+        if member.file_size > LARGEST_FILE:
+            raise _too_large(path)
+        with archive.open(member) as file:
+            # A limit, or the archive's own word would not bound what is unpacked.
+            return file.read(member.file_size)
+
+
+@contextmanager
+def _zip_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn what zipfile raises for damaged, encrypted and contradictory archives into our error."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            wanted = [member for member in archive.infolist() if member.filename.endswith(suffix)]
-            _check_one([member.filename for member in wanted], path, suffix)
-            (member,) = wanted
-            if member.compress_type not in _ZIP_METHODS:
-                raise damaged(path, "zip", f"{member.filename!r} is compressed in an unusual way")
-            if member.file_size > LARGEST_FILE:
-                raise _too_large(path)
-            return archive.read(member)
-    # What zipfile raises for damaged, encrypted and contradictory archives.
+        yield
     except (
-        *(zipfile.BadZipFile, zlib.error, EOFError, OSError),
+        *(zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error),
         *(RuntimeError, NotImplementedError, ValueError, OverflowError),
     ) as error:
         raise damaged(path, "zip", error) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes
 from googlenet.weights.tensor_file import HEADER_CHECKSUM, TENSOR_CHECKSUMS, read_metadata
 
 _KIND = "safetensors"
-_DTYPES = {
+_DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -64,7 +64,7 @@ def read(path: Path) -> WeightsFile:
 
 
 def _compare_checksums(
-    tensors: list[tuple[str, Mapping[str, Any]]], sums: Mapping[str, str], path: Path
+    tensors: Sequence[tuple[str, Mapping[str, Any]]], sums: Mapping[str, str], path: Path
 ) -> None:
     for name, tensor in tensors:
         if hashlib.sha256(tensor["data"]).hexdigest() != sums[name]:
@@ -77,7 +77,7 @@ def _array(tensor: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
         raise damaged(
             path, _KIND, f"{name!r} has numbers of type {kind}, which are none of weights"
         )
-    values: NDArray[Any] = np.frombuffer(tensor["data"], _DTYPES[kind])
+    values = np.frombuffer(tensor["data"], _DTYPES[kind])
     if kind == "BF16":
         values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
     elif kind == "F16":
