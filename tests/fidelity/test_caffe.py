@@ -12,6 +12,7 @@ import torch
 from googlenet.nn.googlenet import GoogLeNet
 
 from . import caffe_files
+from .conftest import Agree
 
 CLASSES = 23
 
@@ -60,7 +61,7 @@ def ours(caffe_name: str) -> str:
 
 
 @pytest.mark.parametrize("size", [224, 231])
-def test_main_path_agrees_with_opencv(size: int, tmp_path: Path) -> None:
+def test_main_path_agrees_with_opencv(size: int, tmp_path: Path, agree: Agree) -> None:
     net = caffe_files.googlenet(size, CLASSES)
     weights = weights_that_matter(net)
     (tmp_path / "deploy.prototxt").write_text("\n".join(net.text))
@@ -95,10 +96,12 @@ def test_main_path_agrees_with_opencv(size: int, tmp_path: Path) -> None:
         endpoints = network.endpoints(torch.from_numpy(images), names.values())
 
     assert len(wanted) == 57 + 9 + 9 + 4 + 2 + 1 + 1  # convs, outputs, pools, LRNs, average, logits
+    differences = {}
     for layer, name in names.items():
         theirs = expected[layer].reshape(endpoints[name].shape)
         mine = endpoints[name].numpy()
         spread = theirs.std()
         assert spread > 1e-2, f"{layer}: the activations vanished"
         assert (theirs != 0).mean() > 0.1, f"{layer}: nearly all is zero"
-        assert np.abs(mine - theirs).max() <= 1e-4 * np.abs(theirs).max(), layer
+        differences[name] = float(np.abs(mine - theirs).max() / np.abs(theirs).max())
+    agree(f"caffe, at {size} <-> OpenCV's Caffe importer", "float32", differences, 1e-4)
