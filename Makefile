@@ -64,6 +64,7 @@ slow: $(VENV)/.test
 
 benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/reading.py
 
 docs: $(VENV)/.test
 	$(BIN)/python docs/build.py

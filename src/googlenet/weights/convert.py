@@ -101,11 +101,12 @@ def read_model(
         titles={each: titles[each] for each in classes if each in titles},
         preprocessing=spec.preprocessing,
         metadata={
-            "weights": "raw",
+            "weights": "converted",
             "converted_from": file.path.name,
             "format": file.format,
             "dialect": recognized.match.dialect.name,
             "sha256": _digest(file.path),
+            "guessed": guessed,
             **(metadata or {}),
         },
         library_version=library_version(),

@@ -62,7 +62,8 @@ def model_card(config: ModelConfig, evaluation: Mapping[str, Any] | None = None)
         _front_matter(config, evaluation),
         _summary(config),
         _USE,
-        _classes(config.classes),
+        _classes(config),
+        *_conversion(config.metadata),
         _training(config.metadata),
         _evaluation(evaluation),
         _preprocessing(config.preprocessing),
@@ -100,9 +101,11 @@ def _summary(config: ModelConfig) -> str:
     spec = config.spec
     data = config.metadata.get("data")
     trained = f" Trained on {_text(data)}." if data else ""
-    kind = {"averaged": "averaged over training", "raw": "as the last step left them"}.get(
-        config.weights, "not recorded as averaged or raw"
-    )
+    kind = {
+        "averaged": "averaged over training",
+        "raw": "as the last step left them",
+        "converted": "as another tool saved them",
+    }.get(config.weights, "not recorded as averaged or raw")
     differences = "".join(f"\n- {_text(sentence)}" for sentence in spec.differences)
     size = config.preprocessing.size
     return (
@@ -130,11 +133,23 @@ googlenet predict THIS_DIRECTORY photo.jpg
 The weights are in `model.safetensors`, with a checksum for each tensor that loading checks."""
 
 
-def _classes(classes: Sequence[str]) -> str:
-    named = [_text(name) for name in classes[:_CLASSES_LISTED]]
-    rest = len(classes) - len(named)
-    more = f", and {rest} more in `config.json`" if rest else ""
-    return f"## Classes\n\n{', '.join(named)}{more}."
+def _classes(config: ModelConfig) -> str:
+    named = [
+        f"{_text(name)} ({_text(words)})" if (words := config.titles.get(name)) else _text(name)
+        for name in config.classes[:_CLASSES_LISTED]
+    ]
+    rest = len(config.classes) - len(named)
+    more = f"; and {rest} more in `config.json`" if rest else ""
+    return f"## Classes\n\n{('; ' if config.titles else ', ').join(named)}{more}."
+
+
+def _conversion(metadata: Mapping[str, Any]) -> list[str]:
+    """Say what the conversion from another tool's file could not know."""
+    guessed = metadata.get("guessed")
+    if not isinstance(guessed, list):
+        return []
+    sentences = "\n".join(f"- {_text(str(sentence))}" for sentence in guessed)
+    return [f"## Conversion\n\nThe file does not say these; they were decided so:\n\n{sentences}"]
 
 
 def _training(metadata: Mapping[str, Any]) -> str:
