@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from googlenet.architecture.variants import variant
-from googlenet.weights.formats.keras import read
+from googlenet.weights.formats.keras_h5 import read
 
 from . import goldens
 
