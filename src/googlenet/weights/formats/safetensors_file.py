@@ -16,6 +16,7 @@ from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes
 from googlenet.weights.tensor_file import HEADER_CHECKSUM, TENSOR_CHECKSUMS, read_metadata
 
 _KIND = "safetensors"
+_MOST_DIMENSIONS = 8
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
@@ -72,7 +73,9 @@ def _compare_checksums(
 
 
 def _array(tensor: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
-    kind = tensor["dtype"]
+    kind, shape = tensor["dtype"], tensor["shape"]
+    if len(shape) > _MOST_DIMENSIONS:
+        raise damaged(path, _KIND, f"{name!r} has {len(shape)} dimensions")
     if kind not in _DTYPES:
         raise damaged(
             path, _KIND, f"{name!r} has numbers of type {kind}, which are none of weights"
@@ -82,4 +85,5 @@ def _array(tensor: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
         values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
     elif kind == "F16":
         values = values.astype(np.float32)
-    return values.reshape(tensor["shape"])
+    # No numbers may have any shape, even those of which NumPy has none.
+    return values.reshape(shape) if values.size else values

@@ -240,16 +240,16 @@ class _TensorReader:
             or not all(isinstance(each, int) and each >= 0 for each in (*shape, *strides, first))
             # What is repeated by a stride of zero would take more than there is.
             or math.prod(shape) > numbers.size
-            or first + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
-            >= numbers.size
+            or _last(first, shape, strides) >= numbers.size
         ):
             raise damaged(
                 self.path,
                 _KIND,
                 f"{name!r} of shape {list(shape[:9])} is not in its storage of {numbers.size:,}",
             )
-        size = numbers.itemsize
-        steps = [step * size for step in strides]
+        if 0 in shape:
+            return numbers[:0]
+        steps = [step * numbers.itemsize for step in strides]
         return as_strided(numbers[first:], shape, steps, writeable=False)
 
     def _numbers(self, storage: _Storage) -> NDArray[Any]:
@@ -270,6 +270,13 @@ class _TensorReader:
                 values = values.astype(np.float32)
             self.numbers[place] = values
         return self.numbers[place]
+
+
+def _last(first: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
+    """Give the place of a tensor's last number; -1 if it has none."""
+    if 0 in shape:
+        return -1
+    return first + sum((side - 1) * step for side, step in zip(shape, strides, strict=True))
 
 
 def _big_endian(path: Path) -> ModelError:
