@@ -1,10 +1,10 @@
 """What an independent implementation computed, small enough to keep: the tool's own weights file,
 and a sample of every endpoint.
 
-Weights are drawn under the tool's own names, so that nothing of our name tables is in a golden file.
-Most weights are zero and the others have few digits: the file compresses to a fortieth, and every
-output channel still reads from all over its input. NumPy alone is imported here, of any version:
-`RandomState` gives the same numbers in all of them.
+Weights are drawn under the tool's own names, so that nothing of our name tables is in a golden
+file. Most weights are zero and the others have few digits: the file compresses to a fortieth, and
+every output channel still reads from all over its input. NumPy alone is imported here, of any
+version: `RandomState` gives the same numbers in all of them.
 """
 
 from __future__ import annotations
