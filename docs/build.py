@@ -77,7 +77,7 @@ def fidelity_page() -> str:
     """Write what the fidelity tests found when ``make fidelity`` last ran them."""
     lines = (HERE / "fidelity.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [("pair", "precision", "endpoints", "largest difference", "at", "allowed")]
-    for line in sorted(lines):
+    for line in sorted(set(lines)):
         row = json.loads(line)
         rows.append(
             (

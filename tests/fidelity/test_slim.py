@@ -9,6 +9,7 @@ from googlenet.nn.googlenet import GoogLeNet
 from googlenet.weights.formats.tensorflow_checkpoint import read
 
 from . import goldens
+from .conftest import Agree
 
 
 @pytest.fixture(scope="module", params=["slim_v1.ckpt", "slim_v2.ckpt"])
@@ -26,7 +27,12 @@ def slim(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 # 231 is odd at every pool, where SAME and Caffe's rounding up go apart.
 @pytest.mark.parametrize("size", [224, 231])
-def test_every_endpoint_is_tf_slims(slim: GoogLeNet, size: int) -> None:
+def test_every_endpoint_is_tf_slims(slim: GoogLeNet, size: int, agree: Agree) -> None:
     differences = goldens.largest_difference(slim, f"slim_{size}", "slim", size, 0.5, 1e-5)
     assert len(differences) == 80
-    print(f"slim at {size}: {max(differences.values()):.1e}")
+    agree(
+        f"slim, at {size} <-> tf-slim on TensorFlow, from its checkpoint",
+        "float64",
+        differences,
+        1e-5,
+    )

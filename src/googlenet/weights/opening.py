@@ -55,7 +55,8 @@ def is_model_directory(source: Source) -> bool:
         return False
     path = Path(source)
     if path.is_dir():
-        return (path / CONFIG).exists() or not (path / "checkpoint").exists()
+        tensorflow = (*path.glob("checkpoint"), *path.glob("*.index"), *path.glob("saved_model.pb"))
+        return (path / CONFIG).exists() or not tensorflow
     # TensorFlow names a checkpoint by a prefix of its files.
     return not (path.exists() or path.with_name(f"{path.name}.index").exists())
 
