@@ -18,6 +18,7 @@ MINUTES ?= 4
 INPUT_SIZE ?= 96
 RUN ?= runs/demo
 PYTEST_FLAGS ?=
+ORACLES ?= .oracles
 
 BIN := $(VENV)/bin
 GOOGLENET := $(BIN)/googlenet
@@ -73,6 +74,27 @@ fidelity: $(VENV)/.test
 	rm -f docs/fidelity.jsonl
 	GOOGLENET_FIDELITY_LOG=docs/fidelity.jsonl $(BIN)/python -m pytest tests/fidelity
 	$(BIN)/python docs/build.py
+
+# The tools whose answers the tests keep; each in an environment of its own, in Python 3.11.
+oracles: $(ORACLES)/tensorflow/.installed $(ORACLES)/chainer/.installed
+	for script in small slim inception5h keras_port; do \
+	  TF_CPP_MIN_LOG_LEVEL=3 $(ORACLES)/tensorflow/bin/python -m tests.oracles.tensorflow.$$script; \
+	done
+	$(ORACLES)/chainer/bin/python -m tests.oracles.chainer.googlenet
+
+$(ORACLES)/tensorflow/.installed: tests/oracles/tensorflow/requirements.txt
+	$(PYTHON) -m venv $(ORACLES)/tensorflow
+	$(ORACLES)/tensorflow/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+# Chainer is built from source, by the tools of its time.
+$(ORACLES)/chainer/.installed: tests/oracles/chainer/requirements.txt
+	$(PYTHON) -m venv $(ORACLES)/chainer
+	grep -E '^(numpy|setuptools|wheel)==' $< | $(ORACLES)/chainer/bin/python -m pip install \
+	  --quiet --disable-pip-version-check -r /dev/stdin
+	$(ORACLES)/chainer/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --no-build-isolation -r $<
+	@touch $@
 
 # Pins what the environment holds now; run it after an upgrade whose tests passed.
 constraints: $(VENV)/.check
