@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import pickletools
+import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from io import BytesIO
@@ -93,12 +94,15 @@ def read_pickle(stream: BytesIO, allowed: Collection[str], path: str | os.PathLi
     """
     machine = _Machine(allowed, path)
     try:
-        for count, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
-            if count > _MOST_INSTRUCTIONS:
-                raise damaged(path, _KIND, "its pickle has too many instructions")
-            if instruction.name == "STOP":
-                return Pickle(machine.stack.pop(), machine.references)
-            machine.step(instruction.name, argument)
+        # Text in a pickle may have escapes that Python is about to forbid.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            for count, (instruction, argument, _) in enumerate(pickletools.genops(stream)):
+                if count > _MOST_INSTRUCTIONS:
+                    raise damaged(path, _KIND, "its pickle has too many instructions")
+                if instruction.name == "STOP":
+                    return Pickle(machine.stack.pop(), machine.references)
+                machine.step(instruction.name, argument)
     # What wrong instructions lead to: too few values, values of another type, no such key.
     except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise damaged(path, _KIND, f"its pickle is broken ({error})") from error

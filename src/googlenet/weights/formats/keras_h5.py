@@ -11,6 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def read(path: Path) -> WeightsFile:
     path = Path(path)
     data = read_bytes(path)
     try:
-        with pyfive.File(_Bounded(data)) as file:
+        with _File(_Bounded(data)) as file:
             found = _legacy(file) or _modern(file)
             arrays = _Datasets(path, len(data)).read(found)
             facts = _facts(file.attrs.get(_CONFIGURATION))
@@ -98,6 +99,23 @@ class _Bounded(io.BytesIO):
         if self.left < 0:
             raise ValueError("its addresses lead round in circles")
         return data
+
+
+class _File(pyfive.File):  # type: ignore[misc]
+    """Let attributes have no more values than bytes; pyfive makes room for as many as they say."""
+
+    def _get_dataobjects(self, address: Any) -> Any:
+        found = super()._get_dataobjects(address)
+        # One that is known already is given again, with its check.
+        if "_attr_value" not in vars(found):
+            found._attr_value = partial(_checked_values, found._attr_value)
+        return found
+
+
+def _checked_values(read: Any, kind: Any, held: bytes, count: int, offset: int) -> Any:
+    if count > len(held):
+        raise ValueError(f"an attribute has {count:,} values")
+    return read(kind, held, count, offset)
 
 
 def _legacy(file: pyfive.File) -> dict[str, pyfive.Dataset]:
