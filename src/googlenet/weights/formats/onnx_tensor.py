@@ -6,6 +6,7 @@ Source: onnx/onnx: onnx/onnx.proto (TensorProto) and docs/ExternalData.md.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -137,17 +138,17 @@ class TensorReader:
 
     def _file(self, location: str, name: str) -> bytes:
         """Read a file in the model's own folder, once."""
-        folder = self.path.parent.resolve()
-        # A null byte cannot be in a path; resolving one would raise.
-        place = (folder / location.replace("\0", "/../")).resolve()
-        if not location or Path(location).is_absolute() or not place.is_relative_to(folder):
+        folder = Path(os.path.realpath(self.path.parent))
+        # These functions of os.path have no error for a path that cannot be.
+        place = Path(os.path.realpath(folder / location.partition("\0")[0]))
+        if not location or "\0" in location or not place.is_relative_to(folder):
             raise ModelError(
                 f"ONNX model keeps {name} outside its own folder: {location!r}",
                 self.path,
                 "Put the data beside the model, or save it as one file.",
             )
         if place not in self.files:
-            if not place.exists():
+            if not os.path.exists(place):
                 raise ModelError(
                     "ONNX model lacks the data file that it names",
                     place,
