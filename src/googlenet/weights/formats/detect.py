@@ -175,8 +175,8 @@ def _message(data: bytes) -> str | None:
         return "onnx"
     if (1, _NUMBER) in found and (2, _BYTES) in found:
         return "graphdef"  # a SavedModel, which that reader knows
-    # Caffe's older layers follow one name; a graph is many nodes.
-    if found.get((2, _BYTES), 0) >= found.get((1, _BYTES), 0) > 0:
+    # Caffe's older layers follow one name or none; a graph is many nodes.
+    if found.get((2, _BYTES), 0) >= max(found.get((1, _BYTES), 0), 1):
         return "caffe"
     return "graphdef" if (1, _BYTES) in found else None
 
