@@ -6,7 +6,6 @@ are mutated too, and put back into a right file.
 
 from __future__ import annotations
 
-import io
 import resource
 import time
 import zipfile
@@ -23,8 +22,10 @@ from hypothesis import strategies as st
 from googlenet.errors import ModelError
 from googlenet.weights.formats import sstable
 from googlenet.weights.formats.contents import WeightsFile
+from googlenet.weights.formats.detect import read_weights
 from tests import foreign_files
 from tests.sorted_tables import block, stored, table
+from tests.unit.test_caffe import legacy_net, small_net
 
 SMALL = Path("tests/golden/small")
 INDEX = SMALL / "training" / "model.ckpt-7.index"
@@ -169,58 +170,55 @@ def subjects(folder: Path) -> dict[str, Callable[[], Subject]]:
         "caffemodel": lambda: caffemodel(work("caffe"), legacy=False),
         "caffemodel-legacy": lambda: caffemodel(work("caffe-legacy"), legacy=True),
         "prototxt": lambda: prototxt(work("prototxt")),
-        "onnx": lambda: whole("onnx", foreign_files.write_onnx(work("onnx") / "a.onnx")),
+        "onnx": lambda: whole(foreign_files.write_onnx(work("onnx") / "a.onnx")),
         "onnx-external": lambda: whole(
-            "onnx", foreign_files.write_onnx_with_data(work("external") / "a.onnx")
+            foreign_files.write_onnx_with_data(work("external") / "a.onnx")
         ),
-        "torch": lambda: whole("torch_file", foreign_files.write_torch(work("torch") / "a.pth")),
+        "torch": lambda: whole(foreign_files.write_torch(work("torch") / "a.pth")),
         "torch-pickle": lambda: member(
-            "torch_file",
             foreign_files.write_torch(work("pickle") / "a.pth", foreign_files.checkpoint()),
             "a/data.pkl",
         ),
         "torch-stream": lambda: whole(
-            "torch_file", foreign_files.write_torch(work("stream") / "a.pth", zipped=False)
+            foreign_files.write_torch(work("stream") / "a.pth", zipped=False)
         ),
         "safetensors": lambda: whole(
-            "safetensors_file", foreign_files.write_safetensors(work("safe") / "a.safetensors")
+            foreign_files.write_safetensors(work("safe") / "a.safetensors")
         ),
-        "npz": lambda: whole("chainer_npz", foreign_files.write_npz(work("npz") / "a.npz")),
+        "npz": lambda: whole(foreign_files.write_npz(work("npz") / "a.npz")),
         "npz-member": lambda: member(
-            "chainer_npz", foreign_files.write_npz(work("npz-member") / "a.npz"), "conv1/W.npy"
+            foreign_files.write_npz(work("npz-member") / "a.npz"), "conv1/W.npy"
         ),
-        "keras": lambda: whole("keras_h5", copied(SMALL / "keras.h5", work("keras"))),
-        "keras-model": lambda: whole(
-            "keras_h5", foreign_files.write_keras(work("keras-model") / "a.h5")
-        ),
+        "keras": lambda: whole(copied(SMALL / "keras.h5", work("keras"))),
+        "keras-model": lambda: whole(foreign_files.write_keras(work("keras-model") / "a.h5")),
         "keras-new-hdf5": lambda: whole(
-            "keras_h5", foreign_files.write_keras(work("keras-new") / "a.h5", libver="latest")
+            foreign_files.write_keras(work("keras-new") / "a.h5", libver="latest")
         ),
         "keras-3": lambda: whole(
-            "keras_h5", foreign_files.write_modern_keras(work("keras-3") / "a.weights.h5")
+            foreign_files.write_modern_keras(work("keras-3") / "a.weights.h5")
         ),
-        "graph": lambda: whole("graphdef", copied(SMALL / "graph.pb", work("graph"))),
-        "checkpoint-slices": lambda: whole(
-            "tensorflow_checkpoint", copied(SMALL / "slices.ckpt", work("slices"))
-        ),
+        "graph": lambda: whole(copied(SMALL / "graph.pb", work("graph"))),
+        "graph-zip": lambda: whole(zipped(SMALL / "graph.pb", work("graph-zip"))),
+        "checkpoint-slices": lambda: whole(copied(SMALL / "slices.ckpt", work("slices"))),
         "checkpoint-index": lambda: bundle(work("index")),
-        "checkpoint-entries": lambda: entries(work("entries")),
-        "checkpoint-slices-entries": lambda: slices_entries(work("slices-entries")),
+        "checkpoint-entries": lambda: entries(bundle(work("entries"))),
+        "checkpoint-slices-entries": lambda: entries(
+            whole(copied(SMALL / "slices.ckpt", work("slices-entries")))
+        ),
     }
 
 
-def whole(module: str, path: Path) -> Subject:
-    """Mutate a file."""
-    read = reader(module)
-    return Subject(path.read_bytes(), path.write_bytes, lambda: read(path))
+def whole(path: Path) -> Subject:
+    """Mutate a file, and read it as any file is read."""
+    return Subject(path.read_bytes(), path.write_bytes, lambda: read_weights(path))
 
 
-def reader(module: str) -> Callable[[Path], WeightsFile]:
-    """Find a format's reader."""
-    from importlib import import_module
-
-    read: Callable[[Path], WeightsFile] = import_module(f"googlenet.weights.formats.{module}").read
-    return read
+def zipped(source: Path, folder: Path) -> Path:
+    """Put a file into an archive, as weights are published."""
+    path = folder / f"{source.name}.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(source, source.name)
+    return path
 
 
 def copied(source: Path, folder: Path) -> Path:
@@ -232,18 +230,13 @@ def copied(source: Path, folder: Path) -> Path:
 
 def caffemodel(folder: Path, *, legacy: bool) -> Subject:
     """Mutate a caffemodel."""
-    from tests.unit.test_caffe import legacy_net, small_net
-
     path = folder / "a.caffemodel"
     path.write_bytes(legacy_net() if legacy else small_net())
-    return whole("caffe", path)
+    return whole(path)
 
 
 def prototxt(folder: Path) -> Subject:
     """Mutate the net that goes with a caffemodel."""
-    from googlenet.weights.formats import caffe
-    from tests.unit.test_caffe import small_net
-
     weights, path = folder / "a.caffemodel", folder / "a.prototxt"
     weights.write_bytes(small_net())
     net = (
@@ -255,46 +248,30 @@ def prototxt(folder: Path) -> Subject:
         'layer { name: "fc" type: "InnerProduct" bottom: "n" top: "fc"\n'
         "  inner_product_param { num_output: 5 } }\n"
     )
-    return Subject(net.encode(), path.write_bytes, lambda: caffe.read(weights, path))
+    return Subject(net.encode(), path.write_bytes, lambda: read_weights(weights, prototxt=path))
 
 
-def member(module: str, path: Path, name: str) -> Subject:
+def member(path: Path, name: str) -> Subject:
     """Mutate a member of a zip file, and give it a right checksum again."""
-    read = reader(module)
     with zipfile.ZipFile(path) as archive:
         members = {each: archive.read(each) for each in archive.namelist()}
 
     def place(data: bytes) -> None:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
+        with zipfile.ZipFile(path, "w") as archive:
             for each, held in members.items():
                 archive.writestr(each, data if each == name else held)
-        path.write_bytes(packed.getvalue())
 
-    return Subject(members[name], place, lambda: read(path))
+    return Subject(members[name], place, lambda: read_weights(path))
 
 
 def bundle(folder: Path) -> Subject:
     """Mutate the index of a checkpoint of two files."""
     index = copied(INDEX, folder)
     copied(next(INDEX.parent.glob("*.data-*")), folder)
-    return whole("tensorflow_checkpoint", index)
+    return whole(index)
 
 
-def entries(folder: Path) -> Subject:
-    """Mutate what an index says, and give its block a right checksum again."""
-    subject = bundle(folder)
-    original = b"".join(stored_entries(subject.original))
+def entries(subject: Subject) -> Subject:
+    """Mutate what a sorted table says, and give its block a right checksum again."""
+    original = block(list(sstable.entries(subject.original, "the original")))
     return Subject(original, lambda data: subject.place(table([stored(data)])), subject.read)
-
-
-def slices_entries(folder: Path) -> Subject:
-    """Mutate the entries of a checkpoint that is one file."""
-    subject = whole("tensorflow_checkpoint", copied(SMALL / "slices.ckpt", folder))
-    original = b"".join(stored_entries(subject.original))
-    return Subject(original, lambda data: subject.place(table([stored(data)])), subject.read)
-
-
-def stored_entries(data: bytes) -> list[bytes]:
-    """Give a table's entries as one block, without what follows a block."""
-    return [block(list(sstable.entries(data, "the original")))]
