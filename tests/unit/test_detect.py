@@ -15,7 +15,7 @@ from PIL import Image
 from googlenet.errors import ModelError
 from googlenet.weights.formats import contents
 from googlenet.weights.formats.detect import read_weights
-from tests import foreign_files
+from tests import foreign_files, fuzz
 from tests.unit.test_caffe import legacy_net, small_net
 
 SMALL = Path("tests/golden/small")
@@ -165,3 +165,12 @@ def test_a_length_of_two_gigabytes_is_not_believed(tmp_path: Path) -> None:
     ):
         path = write(tmp_path / "a", tag + b"\xff\xff\xff\xff\x07" + bytes(range(1, 200)))
         assert f"{kind} file is damaged" in refused(path).what
+
+
+def test_no_more_of_an_archive_is_unpacked_than_it_declares(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("graph.pb", bytes(600 * 2**20))
+        archive.getinfo("graph.pb").file_size = 10  # what the directory will say
+    with fuzz.bounded_memory():
+        assert "zip file is damaged" in refused(path).what
