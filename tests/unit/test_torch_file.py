@@ -230,6 +230,13 @@ def test_laughter_costs_nothing(tmp_path: Path) -> None:
         laugh = [laugh, laugh]
     path = foreign_files.write_torch(tmp_path / "a.pth", {"w": torch.ones(2), "laugh": laugh})
     assert list(read(path).arrays) == ["w"]
+    # As a name (two values from the memo, and STACK_GLOBAL), a key, and a function that is called.
+    doubled = b"\x80\x04]q\x00" + b"".join(
+        b"](h%ch%ceq%c" % (number, number, number + 1) for number in range(100)
+    )
+    for ending in (b"h\x64h\x64\x93.", b"}h\x64\x85Ns.", b"h\x64)R."):
+        rezipped(path, {"a/data.pkl": doubled + ending})
+        assert "PyTorch file" in problem(path)
 
 
 def test_other_pickles_are_refused(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from googlenet.weights.formats.contents import damaged
 
 # A training checkpoint of a GoogLeNet has some 50,000.
 _MOST_INSTRUCTIONS = 1_000_000
+# Longer ones are none that is allowed, and would fill the screen.
+_LONGEST_NAME = 200
 
 _KIND = "PyTorch"
 
@@ -210,8 +212,10 @@ class _Machine:
             raise ValueError("too many items")
         return {key: value for key, value in pairs if isinstance(key, (str, bytes))}
 
-    def _name(self, module: str, name: str) -> None:
-        found = Name(str(module), str(name))
+    def _name(self, module: Any, name: Any) -> None:
+        if not isinstance(module, str) or not isinstance(name, str):
+            raise TypeError("a name is text")
+        found = Name(module[:_LONGEST_NAME], name[:_LONGEST_NAME])
         if str(found) not in self.allowed:
             raise forbidden(found, self.path)
         self.stack.append(found)
