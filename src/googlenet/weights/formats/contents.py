@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from googlenet.architecture.preprocessing import ChannelOrder
 from googlenet.architecture.spec import AuxPooling, LocalResponseNorm, PoolRounding, StemPadding
 from googlenet.errors import ModelError
 
@@ -44,6 +45,11 @@ class GraphFacts:
         dropout: Probability of dropping a value before the main classifier.
         input_size: Side of the input in pixels.
         mean: Mean in the order of the network's channels, on a scale of 0 to 255.
+        scale: Factor applied to values of 0 to 255 once the mean is taken off.
+        channel_order: Order of the channels that the mean is in.
+        channels_last: Whether maps are flattened with their channels last.
+        conflicts: What the graph computes that no spec can hold, a phrase each; a network with any
+            is refused.
     """
 
     has_local_response_norm: bool | None = None
@@ -56,6 +62,10 @@ class GraphFacts:
     dropout: float | None = None
     input_size: int | None = None
     mean: tuple[float, float, float] | None = None
+    scale: float | None = None
+    channel_order: ChannelOrder | None = None
+    channels_last: bool | None = None
+    conflicts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
