@@ -195,10 +195,67 @@ def test_torchvisions_names_both_ways(tmp_path: Path) -> None:
 
 def test_a_target_that_cannot_hold_the_network_is_refused(desk: Path, tmp_path: Path) -> None:
     done = googlenet("convert", desk / "model", "--to", "torchvision", "-o", tmp_path / "x.pth")
-    assert_last_error(done, 2, "torchvision's GoogLeNet cannot hold caffe")
+    assert_last_error(done, 2, "torchvision's GoogLeNet does not compute caffe: convolution unit")
+    slim = tmp_path / "slim"
+    save_model(slim, narrow_network(narrow_spec(name="slim", aux=False)), classes=LABELS)
+    done = googlenet("convert", slim, "--to", "torchvision", "-o", tmp_path / "x.pth")
+    assert_last_error(done, 2, "torchvision's GoogLeNet does not compute slim: convolution unit")
+    assert "padding of the 7x7: SAME" in done.stderr
     done = googlenet("convert", desk / "model", "--to", "caffemodel", "-o", tmp_path / "x.bin")
     assert_last_error(done, 2, "a caffemodel file does not end in .bin")
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [slim]
+
+
+def test_what_is_there_is_replaced_only_on_request(desk: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "cars.prototxt"
+    theirs.write_text("mine")
+    out = tmp_path / "cars.caffemodel"
+    words = ("convert", desk / "model", "--to", "caffemodel", "-o", out)
+    assert_fails(
+        googlenet(*words),
+        2,
+        "cars.prototxt would be replaced",
+        str(out),
+        "Give another name, or --overwrite.",
+    )
+    assert theirs.read_text() == "mine"
+    assert not out.exists()
+    assert googlenet(*words, "--overwrite").returncode == 0
+    assert "inception_3a" in theirs.read_text()
+
+    model = tmp_path / "model"
+    assert convert(desk, "-o", model).returncode == 0
+    assert_fails(
+        convert(desk, "-o", model),
+        2,
+        "there is a model already",
+        str(model),
+        "Give another directory, or --overwrite.",
+    )
+    assert convert(desk, "-o", model, "--overwrite").returncode == 0
+
+
+def test_options_that_would_not_be_used_are_refused(desk: Path, tmp_path: Path) -> None:
+    labels = desk / "x.labels.txt"
+    done = googlenet("convert", desk / "model", "--labels", labels, "-o", tmp_path / "x")
+    assert_last_error(done, 2, "a model directory is whole; --labels would not be used")
+    done = googlenet("convert", "caffe", "--variant", "slim", "-o", tmp_path / "x")
+    assert_last_error(done, 2, "the published weights caffe are of the variant caffe")
+    file = tmp_path / "x.safetensors"
+    googlenet("convert", desk / "model", "--to", "safetensors", "-o", file)
+    np.save(tmp_path / "mean.npy", np.array([1.0, 2.0, 3.0]))
+    done = googlenet("convert", file, "--mean", tmp_path / "mean.npy", "-o", tmp_path / "x")
+    assert_last_error(done, 2, "a mean goes with a .caffemodel, not with safetensors")
+
+
+def test_a_mean_becomes_the_policy(desk: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "mean.npy", np.array([101.0, 102.0, 103.0], np.float32))
+    done = convert(desk, "--mean", tmp_path / "mean.npy", "-o", tmp_path / "model")
+    assert done.returncode == 0, done.stderr
+    policy = read_config(tmp_path / "model").preprocessing
+    assert policy.mean == (101.0, 102.0, 103.0)
+    assert policy.channel_order == "bgr"
+    assert "Preprocessing is from the mean that was given" in done.stderr
 
 
 def test_safetensors_round_trip(desk: Path, tmp_path: Path) -> None:

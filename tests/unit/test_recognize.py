@@ -308,3 +308,106 @@ def test_values_that_are_not_finite_and_integers_are_refused() -> None:
 def test_a_variant_that_the_shapes_contradict_is_refused() -> None:
     with pytest.raises(ModelError, match="not of the variant slim"):
         recognize(file_of(spoken(variant("caffe"), "caffe")), lineage="slim")
+
+
+def test_a_graph_that_no_spec_can_hold_is_refused() -> None:
+    facts = GraphFacts(conflicts=("a stride-2 pool is padded by 1 before",))
+    with pytest.raises(ModelError, match="a stride-2 pool is padded by 1 before"):
+        recognize(file_of(spoken(variant("caffe"), "caffe"), facts))
+
+
+def test_constants_that_the_graph_does_not_say_are_guessed() -> None:
+    facts = GraphFacts(has_local_response_norm=True)
+    found = recognize(file_of(spoken(variant("caffe"), "caffe"), facts))
+    assert found.spec.local_response_norm == variant("caffe").local_response_norm
+    assert not any("local response" in sentence for sentence in found.found)
+    assert any("local response normalization" in sentence for sentence in found.guessed)
+
+
+def test_a_scale_becomes_the_policy() -> None:
+    facts = GraphFacts(mean=(104.0, 117.0, 123.0), scale=1 / 256, channel_order="bgr")
+    found = recognize(file_of(spoken(variant("caffe"), "caffe"), facts))
+    policy = found.spec.preprocessing
+    # (x - mean) * scale, as x * scale - mean
+    assert policy.scale == 1 / 256
+    assert policy.mean == (104 / 256, 117 / 256, 123 / 256)
+    assert policy.std == (1.0, 1.0, 1.0)
+
+
+def test_batch_normalization_under_unknown_names_is_refused() -> None:
+    arrays = spoken(variant("caffe"), "caffe")
+    beside = {
+        name.replace(":0", f"/bn:{blob}"): np.ones(array.shape[0], np.float32)
+        for name, array in arrays.items()
+        if name.endswith(":0") and array.ndim == 4
+        for blob in (0, 1)
+    }
+    with pytest.raises(ModelError, match="look like batch normalization"):
+        recognize(file_of({**arrays, **beside}))
+
+
+@pytest.mark.parametrize("dialect", ["mxnet", "matlab"])
+def test_names_without_a_lineage_are_recognized_by_shape(dialect: str) -> None:
+    spec = replace(variant("caffe"), aux=None)
+    found = recognize(file_of(spoken(spec, dialect)), lineage="caffe")
+    assert same_arrays(found.arrays, spec)
+    assert recognize(file_of(spoken(spec, dialect))).spec.kernel_5x5 == 5
+
+
+def theano(spec: GoogLeNetSpec) -> dict[str, np.ndarray]:
+    """Keras on Theano: kernels as ours, but turned; linear weights (in, out)."""
+    dialect = DIALECTS["keras"]
+    ours = arrays_of(spec)
+    theirs = {}
+    for name, our_name in dialect.parameters.items():
+        if our_name in ours:
+            array = ours[our_name]
+            theirs[name] = (
+                array[:, :, ::-1, ::-1]
+                if array.ndim == 4
+                else (array.T if array.ndim == 2 else array)
+            )
+    return theirs
+
+
+def test_keras_on_theano_is_turned() -> None:
+    spec = replace(variant("caffe"), num_classes=10)
+    found = recognize(file_of(theano(spec)))
+    assert same_arrays(found.arrays, spec)
+    assert "Kernels are in Theano's order, so they were turned by 180 degrees." in found.guessed
+
+
+def test_channels_first_keras_heads_stay_in_order() -> None:
+    spec = variant("caffe")
+    arrays = spoken(spec, "keras")
+    for head in (1, 2):  # kernels channels last, maps channels first
+        ours = arrays_of(spec)[f"aux{head}.fc1.weight"]
+        arrays[f"loss{head}/fc/kernel"] = ours.T
+    found = recognize(file_of(arrays, GraphFacts(channels_last=False)))
+    assert same_arrays(found.arrays, spec)
+
+
+@pytest.mark.parametrize("dialect", ["caffe", "inception5h", "keras"])
+def test_a_square_classifier_is_laid_as_its_tool_lays_it(dialect: str) -> None:
+    spec = replace(variant(SPOKEN[dialect]), num_classes=1024)
+    assert same_arrays(recognize(file_of(spoken(spec, dialect))).arrays, spec)
+
+
+def test_heads_on_modules_of_equal_width_are_exchanged_when_asked() -> None:
+    widths = {**variant("caffe").inception, "4d": variant("caffe").inception["4c"]}
+    spec = replace(variant("caffe"), inception=widths)
+    arrays = spoken(spec, "caffe")
+    swapped = renamed(arrays, {"loss1/": "LOSS/", "loss2/": "loss1/", "LOSS/": "loss2/"})
+    assert same_arrays(recognize(file_of(swapped), swap_aux=True).arrays, spec)
+
+
+def test_a_variance_below_zero_is_refused() -> None:
+    arrays = spoken(variant("slim"), "slim")
+    arrays["Conv2d_1a_7x7/BatchNorm/moving_variance"] = np.full(64, -1.0, np.float32)
+    with pytest.raises(ModelError, match="below zero"):
+        recognize(file_of(arrays))
+
+
+def test_arrays_that_are_dropped_may_hold_anything() -> None:
+    arrays = spoken(variant("caffe"), "caffe") | {"rest": np.array([np.nan, 1.0])}
+    assert recognize(file_of(arrays)).spec == variant("caffe")

@@ -15,6 +15,8 @@ from googlenet.architecture.spec import AUX_PLACES, MODULES
 
 STEM = ("conv1", "conv2", "conv3")
 BRANCHES = ("branch1", "branch2.0", "branch2.1", "branch3.0", "branch3.1", "branch4.1")
+# The last convolution of each branch; their channels are concatenated.
+BRANCH_ENDS = ("branch1", "branch2.1", "branch3.1", "branch4.1")
 MODULE_UNITS = tuple(f"inception{module}.{branch}" for module in MODULES for branch in BRANCHES)
 HEAD_UNITS = tuple(f"{head}.conv" for head in AUX_PLACES)
 
@@ -43,6 +45,8 @@ class Dialect:
         unit: Leaf of a unit's parameter to a pattern with ``{}`` for the layer.
         linear: Leaf of a linear layer's parameter to such a pattern.
         flatten: Order in which the heads' 4x4 maps are flattened before ``fc1``.
+        convolves: Whether the tool, where it keeps channels first, turns kernels by 180 degrees
+            before it slides them, as Theano does; its linear weights are (in, out) in any case.
         source: Where the names are from.
     """
 
@@ -53,6 +57,7 @@ class Dialect:
     unit: Mapping[str, str]
     linear: Mapping[str, str]
     flatten: Literal["chw", "hwc"] = "chw"
+    convolves: bool = False
     source: str = ""
 
     @cached_property

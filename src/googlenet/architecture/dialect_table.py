@@ -140,9 +140,17 @@ _CAPTUM_ACTIVATIONS = {
             strict=True,
         )
     ),
-    # Its modules concatenate first and rectify then.
+    # Its modules concatenate first and rectify then; only the reductions are rectified inside.
     **{f"inception{module}": f"mixed{module}_relu" for module in MODULES},
-    **{f"{ours}.conv": _CAPTUM[ours] for ours in MODULE_UNITS},
+    **{
+        f"inception{module}.{branch}": f"mixed{module}.{reduction}_relu"
+        for module in MODULES
+        for branch, reduction in (
+            ("branch2.0", "conv_3x3_reduce"),
+            ("branch3.0", "conv_5x5_reduce"),
+        )
+    },
+    **{f"{ours}.conv": _CAPTUM[ours] for ours in (*STEM, *MODULE_UNITS)},
     **{f"inception{module}.branch4.0": f"mixed{module}.pool" for module in MODULES},
     **{head: head for head in AUX_PLACES},
     "avgpool": "avgpool",
@@ -329,6 +337,7 @@ DIALECTS: Mapping[str, Dialect] = {
             activations=_CAFFE_ACTIVATIONS,
             unit={"conv.weight": "{}/kernel", "conv.bias": "{}/bias"},
             linear={"weight": "{}/kernel", "bias": "{}/bias"},
+            convolves=True,
             source="the public ports of Caffe's network, whose layers keep Caffe's names",
         ),
         Dialect(

@@ -47,6 +47,7 @@ def convert(
     imagenet_order: bool = False,
     verify: Path | None = None,
     tolerance: float = 1e-4,
+    overwrite: bool = False,
     json: bool = False,
 ) -> int:
     """Convert weights of any published GoogLeNet to a model directory, or from one to another tool.
@@ -67,6 +68,7 @@ def convert(
         verify: An .npz with "input" and outputs of the source under their names; nothing is written
             if one differs.
         tolerance: Largest difference, relative to an output's largest value [default: 1e-4].
+        overwrite: Replace what is at --out.
         json: Say everything in one JSON document on standard output.
     """
     require("torch", needed_by="googlenet convert")
@@ -74,7 +76,17 @@ def convert(
     from googlenet.weights.opening import is_model_directory, open_weights, read_foreign
 
     model: ForeignModel | None = None
+    if to == "model":
+        _check_free(out, overwrite)
     if is_model_directory(file):
+        given = {
+            "prototxt": prototxt,
+            "mean": mean,
+            "labels": labels,
+            "variant": variant,
+            "imagenet-order": imagenet_order,
+        }
+        _check_unused([name for name, value in given.items() if value], file)
         network, config, _ = open_weights(file)
     else:
         model = read_foreign(
@@ -86,7 +98,8 @@ def convert(
             swap_aux=swap_aux,
             imagenet_order=imagenet_order,
         )
-        network, config = build_network(model), model.config
+        # What is verified is what is written: float32.
+        network, config = build_network(model).float(), model.config
         if not json:
             for line in report_lines(model):
                 note(line)
@@ -96,7 +109,7 @@ def convert(
         if not json:
             for line in comparison_lines(compared):
                 note(line)
-    written = _write(network, config, to, out)
+    written = _write(network, config, to, out, overwrite)
     if json:
         write_document(_to_json(model, config, compared, written))
     else:
@@ -149,13 +162,42 @@ def _verified(
     return compared
 
 
-def _write(network: GoogLeNet, config: ModelConfig, to: str, out: str) -> list[str]:
+def _check_free(out: str, overwrite: bool) -> None:
+    """Refuse to replace a model before any work is done."""
+    from googlenet.errors import UsageError
+    from googlenet.weights.model_config import CONFIG
+
+    if Path(out, CONFIG).exists() and not overwrite:
+        raise UsageError("there is a model already", out, "Give another directory, or --overwrite.")
+
+
+def _check_unused(options: list[str], file: str) -> None:
+    """Refuse options that say what a model directory says itself."""
+    from googlenet.errors import UsageError
+
+    if options:
+        raise UsageError(
+            f"a model directory is whole; {', '.join(f'--{name}' for name in options)} would not "
+            "be used",
+            file,
+            "Leave it out, or convert the file that the model was made from.",
+        )
+
+
+def _write(
+    network: GoogLeNet, config: ModelConfig, to: str, out: str, overwrite: bool
+) -> list[str]:
     from googlenet.weights.model_directory import save_model
     from googlenet.weights.writing import SUFFIXES, write_weights
 
     for target in SUFFIXES:
         if to == target:
-            return list(map(str, write_weights(network, target, out, classes=config.classes)))
+            lines = [
+                f"{name} {config.titles[name]}" if name in config.titles else name
+                for name in config.classes
+            ]
+            files = write_weights(network, target, out, classes=lines, overwrite=overwrite)
+            return list(map(str, files))
     save_model(
         out,
         network,

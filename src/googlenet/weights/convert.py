@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +55,7 @@ def read_model(
     lineage: str | None = None,
     swap_aux: bool = False,
     imagenet_order: bool = False,
+    classes: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> ForeignModel:
     """Read a weights file and tell what network it is of; without torch but for its own formats.
@@ -67,6 +68,7 @@ def read_model(
         lineage: The variant that it is, where names and shapes do not tell.
         swap_aux: Whether the file names the two heads the other way round.
         imagenet_order: Whether to keep only the thousand classes of ILSVRC 2012, in its order.
+        classes: Name of each logit where it is known, as of published weights; ``labels`` win.
         metadata: More to keep with the model, such as its licence.
 
     Raises:
@@ -77,12 +79,19 @@ def read_model(
 
     file = read_weights(Path(path), prototxt=None if prototxt is None else Path(prototxt))
     if mean is not None:
+        if file.format != "caffemodel":
+            raise UsageError(
+                f"a mean goes with a .caffemodel, not with {file.format}",
+                mean,
+                "Leave it out; the published version's preprocessing is taken.",
+            )
         from googlenet.weights.formats.caffe import read_mean
 
-        file = replace(file, facts=replace(file.facts, mean=read_mean(Path(mean))))
+        facts = replace(file.facts, mean=read_mean(Path(mean)), channel_order="bgr")
+        file = replace(file, facts=facts)
     recognized = recognize(file, lineage=lineage, swap_aux=swap_aux)
     spec, arrays = recognized.spec, dict(recognized.arrays)
-    classes, titles, sentence = _classes(spec.num_classes, labels)
+    classes, titles, sentence = _classes(spec.num_classes, labels, classes, file.path)
     guessed = list(recognized.guessed)
     if sentence:
         guessed.append(sentence)
@@ -92,7 +101,9 @@ def read_model(
         for name in (f"{each}.{leaf}" for each in _CLASSIFIERS for leaf in ("weight", "bias")):
             if name in arrays:
                 arrays[name] = arrays[name][rows]
-        dropped.append(f"{spec.num_classes - 1000} logits that are none of ILSVRC 2012's classes.")
+        others = spec.num_classes - 1000
+        if others:
+            dropped.append(f"{others} logits that are none of ILSVRC 2012's classes.")
         spec = replace(spec, num_classes=1000)
         classes = imagenet.synsets(1000)
     config = ModelConfig(
@@ -125,13 +136,15 @@ def build_network(model: ForeignModel) -> GoogLeNet:
     """Build the network of a model and give it its weights.
 
     Returns:
-        The network in eval mode, on the CPU, in the file's precision: float32, or float64.
+        The network in eval mode, on the CPU, in float64 where the file has any, else in float32.
     """
     import torch
 
     network = empty_network(model.config, model.recognized.file.path)
+    double = any(array.dtype.itemsize == 8 for array in model.arrays.values())
+    kind = np.dtype(np.float64 if double else np.float32)
     state = {
-        name: torch.from_numpy(np.array(array, _native(array), order="C"))
+        name: torch.from_numpy(np.array(array, kind, order="C"))
         for name, array in model.arrays.items()
     }
     for name in network.state_dict():
@@ -141,26 +154,19 @@ def build_network(model: ForeignModel) -> GoogLeNet:
     return network.eval()
 
 
-def _native(array: NDArray[Any]) -> np.dtype[Any]:
-    """Return the type that the network computes in: float64 where the file has it."""
-    return np.dtype(np.float64 if array.dtype.itemsize == 8 else np.float32)
-
-
 def _classes(
-    count: int, labels: str | os.PathLike[str] | None
+    count: int,
+    labels: str | os.PathLike[str] | None,
+    known: Sequence[str] | None,
+    path: Path,
 ) -> tuple[tuple[str, ...], Mapping[str, str], str]:
-    """Name the logits: by a file, else by the count of a published list, else by number."""
+    """Name the logits: by a file, by what is published, by the count of a list, or by number."""
     if labels is not None:
         from googlenet.weights.formats.labels import read_labels
 
-        named = read_labels(Path(labels))
-        if len(named) != count:
-            raise ModelError(
-                f"label file names {len(named)} classes, the weights have {count}",
-                labels,
-                "Give one line for each logit, in their order.",
-            )
-        return _split_synsets(named)
+        return _split_synsets(_counted(read_labels(Path(labels)), count, labels), labels)
+    if known is not None:
+        return tuple(_counted(known, count, path)), imagenet.names(), ""
     match count:
         case 1000 | 1001 | 1008:
             kind = {1000: "ILSVRC 2012's", 1001: "TF-slim's", 1008: "Inception 5h's"}[count]
@@ -176,16 +182,30 @@ def _classes(
             return numbered, {}, "Classes are numbered; give their names with --labels."
 
 
+def _counted(named: Sequence[str], count: int, where: str | os.PathLike[str]) -> tuple[str, ...]:
+    if len(named) != count:
+        raise ModelError(
+            f"label file names {len(named)} classes, the weights have {count}",
+            where,
+            "Give one line for each logit, in their order.",
+        )
+    return tuple(named)
+
+
 def _split_synsets(
-    named: tuple[str, ...],
+    named: tuple[str, ...], labels: str | os.PathLike[str]
 ) -> tuple[tuple[str, ...], Mapping[str, str], str]:
     """Take lines such as ``n01440764 tench, Tinca tinca`` apart, where all are such."""
     known = imagenet.names()
     pairs = [line.partition(" ") for line in named]
-    if all(synset in known for synset, _, _ in pairs):
-        titles = {synset: words or known[synset] for synset, _, words in pairs}
-        return tuple(titles), titles, ""
-    return named, {}, ""
+    if not all(synset in known for synset, _, _ in pairs):
+        return named, {}, ""
+    titles = {synset: words or known[synset] for synset, _, words in pairs}
+    if len(titles) != len(pairs):
+        raise ModelError(
+            "label file names a synset twice", labels, "Give each logit a class of its own."
+        )
+    return tuple(titles), titles, ""
 
 
 def _imagenet_rows(classes: tuple[str, ...], path: Path) -> list[int]:

@@ -10,19 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.architecture.cost import AUX_GRID
-from googlenet.architecture.dialect import HEADS, LINEARS, UNITS
+from googlenet.architecture.dialect import BRANCH_ENDS, HEADS, LINEARS, UNITS
 from googlenet.errors import ModelError
+from googlenet.weights.formats.contents import GraphFacts
 from googlenet.weights.matching import Match
 
 
-def to_our_layout(match: Match, path: Path) -> tuple[dict[str, NDArray[Any]], list[str]]:
+def to_our_layout(
+    match: Match, facts: GraphFacts, path: Path
+) -> tuple[dict[str, NDArray[Any]], list[str]]:
     """Transpose and reshape what a file holds into (out, in, rows, columns) and (out, in).
 
     Channels-last tools keep kernels as (rows, columns, in, out), linear weights as (in, out), and
-    flatten a head's map with its channels last; old Caffe files pad every shape to four sizes.
+    flatten a head's map with its channels last; old Caffe files pad every shape to four sizes;
+    Keras on Theano kept kernels as we do, but turned, since Theano convolves where others
+    correlate.
 
     Args:
         match: The arrays by our names.
+        facts: Of the file's graph; how its maps are laid out counts here.
         path: The file, for errors.
 
     Returns:
@@ -33,20 +39,31 @@ def to_our_layout(match: Match, path: Path) -> tuple[dict[str, NDArray[Any]], li
     """
     stem = match.arrays["conv1.conv.weight"]
     channels_last = stem.ndim == 4 and stem.shape[2] == 3 and stem.shape[0] == stem.shape[1]
+    turned = match.dialect.convolves and not channels_last
     arrays: dict[str, NDArray[Any]] = {}
     for ours, array in match.arrays.items():
         layer, leaf = _split(ours)
         if layer in LINEARS and leaf == "weight":
-            laid = _linear(array, channels_last)
+            laid = _matrix(array)
         elif leaf == "conv.weight":
             laid = array.transpose(3, 2, 0, 1) if channels_last and array.ndim == 4 else array
+            laid = laid[:, :, ::-1, ::-1] if turned and array.ndim == 4 else laid
         else:
             laid = array.reshape(-1) if max(array.shape, default=1) == array.size else array
         expected = 4 if leaf == "conv.weight" else 2 if leaf == "weight" else 1
         if laid is None or laid.ndim != expected:
             raise wrong_shape(match, ours, array.shape, path)
         arrays[ours] = laid
-    return arrays, _turn_heads(match, arrays, channels_last)
+    inputs_first = channels_last or match.dialect.convolves
+    _turn_matrices(arrays, inputs_first)
+    assumed = []
+    if turned:
+        assumed.append("Kernels are in Theano's order, so they were turned by 180 degrees.")
+    maps_last = channels_last if facts.channels_last is None else facts.channels_last
+    known = facts.channels_last is not None or match.dialect.flatten == "hwc"
+    if maps_last and _turn_heads(arrays) and not known:
+        assumed.append("The heads' maps were flattened with their channels last.")
+    return arrays, assumed
 
 
 def wrong_shape(
@@ -68,31 +85,52 @@ def _split(ours: str) -> tuple[str, str]:
     raise AssertionError(f"{ours} is in no layer")
 
 
-def _linear(array: NDArray[Any], channels_last: bool) -> NDArray[Any] | None:
-    if array.ndim == 4 and array.shape[:2] == (1, 1):  # old Caffe's padding, or a 1x1 kernel
+def _matrix(array: NDArray[Any]) -> NDArray[Any] | None:
+    """Take the sizes of 1 off a linear weight that is padded to four sizes or is a 1x1 kernel."""
+    if array.ndim == 4 and array.shape[:2] == (1, 1):
         array = array[0, 0]
     elif array.ndim == 4 and array.shape[2:] == (1, 1):
-        return array[:, :, 0, 0]
-    if array.ndim != 2:
-        return None
-    return array.T if channels_last else array
+        array = array[:, :, 0, 0]
+    return array if array.ndim == 2 else None
 
 
-def _turn_heads(match: Match, arrays: dict[str, NDArray[Any]], channels_last: bool) -> list[str]:
-    """Put the inputs of the heads' hidden layers into our order of flattening, in place."""
+def _turn_matrices(arrays: dict[str, NDArray[Any]], inputs_first: bool) -> None:
+    """Put linear weights as (out, in), in place; of a square one the tool's habit decides."""
+
+    def width(unit: str) -> int:
+        return int(arrays[f"{unit}.conv.weight"].shape[0])
+
+    def turn(layer: str, inputs: int) -> None:
+        weight = arrays.get(f"{layer}.weight")
+        if weight is None:
+            return
+        rows, columns = weight.shape
+        if rows == inputs and (columns != inputs or inputs_first):
+            arrays[f"{layer}.weight"] = weight.T
+
+    turn("fc", sum(width(f"inception5b.{branch}") for branch in BRANCH_ENDS))
+    for head in HEADS:
+        if f"{head}.conv.conv.weight" in arrays:
+            turn(f"{head}.fc1", width(f"{head}.conv") * AUX_GRID**2)
+            bias = arrays.get(f"{head}.fc1.bias")
+            if bias is not None:
+                turn(f"{head}.fc2", bias.size)
+
+
+def _turn_heads(arrays: dict[str, NDArray[Any]]) -> bool:
+    """Put the inputs of the heads' hidden layers from rows, columns, channels into our order."""
     turned = False
     for head in HEADS:
         weight = arrays.get(f"{head}.fc1.weight")
         conv = arrays.get(f"{head}.conv.conv.weight")
-        if weight is None or conv is None or not channels_last:
+        if weight is None or conv is None:
             continue
         grid = (AUX_GRID, AUX_GRID, conv.shape[0])
         if weight.shape[1] == int(np.prod(grid)):
             swapped = weight.reshape(-1, *grid).transpose(0, 3, 1, 2)
             arrays[f"{head}.fc1.weight"] = swapped.reshape(weight.shape)
             turned = True
-    assumed = "The heads' maps were flattened with their channels last, as TensorFlow does."
-    return [assumed] if turned and match.dialect.flatten == "chw" else []
+    return turned
 
 
 def merge_biases(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

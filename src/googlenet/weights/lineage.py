@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from googlenet.architecture.difference import facts as facts_of
+from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.architecture.spec import GoogLeNetSpec
 from googlenet.architecture.variants import TABLE_1, VARIANTS, variant
-from googlenet.errors import ModelError
+from googlenet.errors import ModelError, UsageError
 from googlenet.weights.formats.contents import GraphFacts, WeightsFile
 from googlenet.weights.matching import Match
 
@@ -60,7 +61,14 @@ def decide(match: Match, shaped: GoogLeNetSpec, file: WeightsFile, lineage: str 
     """
     facts = file.facts
     base = _find(match, shaped, facts) if lineage is None else _asked(lineage, shaped, file)
-    spec, told = _completed(shaped, base, facts)
+    try:
+        spec, told = _completed(shaped, base, facts)
+    except UsageError as error:
+        raise ModelError(
+            f"the file's graph is of no GoogLeNet that is known: {error.what}",
+            file.path,
+            "Give the weights of a GoogLeNet (Inception v1).",
+        ) from error
     untold = [name for name in _UNPROVED if name not in told and _matters(name, spec)]
     found = [
         f"The names are those of {match.dialect.title} ({match.dialect.name})."
@@ -81,8 +89,10 @@ def decide(match: Match, shaped: GoogLeNetSpec, file: WeightsFile, lineage: str 
     if untold:
         listed = ", ".join(_UNPROVED[name] for name in untold)
         guessed.append(f"From that version, since no shape shows it: {listed}.")
-    source = "the graph's mean, the rest of" if facts.mean is not None else "that of"
-    guessed.append(f"Preprocessing is {source} {base.variant}: {spec.preprocessing.sentence()}.")
+    source = "from the mean that was given, the rest " if facts.mean is not None else ""
+    guessed.append(
+        f"Preprocessing is {source}that of {base.variant}: {spec.preprocessing.sentence()}."
+    )
     return Decision(spec=spec, found=tuple(found), guessed=tuple(guessed))
 
 
@@ -100,7 +110,9 @@ _UNPROVED = {
 
 def _find(match: Match, shaped: GoogLeNetSpec, facts: GraphFacts) -> GoogLeNetSpec:
     """Choose the version: the dialect's own, else any that fits, else the nearest kind."""
-    usual = [] if match.by_order else [VARIANTS[each] for each in LINEAGES[match.dialect.name]]
+    usual = (
+        [] if match.by_order else [VARIANTS[each] for each in LINEAGES.get(match.dialect.name, ())]
+    )
     for candidates in (usual, list(VARIANTS.values())):
         fitting = [each for each in candidates if _fits(each, shaped, facts)]
         same_classes = [each for each in fitting if each.num_classes == shaped.num_classes]
@@ -154,9 +166,10 @@ def _completed(
     }
     changes = dict(told)
     norm = base.local_response_norm
-    if facts.has_local_response_norm is not None:
-        norm = (facts.local_response_norm or norm) if facts.has_local_response_norm else None
-        told["local_response_norm"] = norm
+    if facts.has_local_response_norm is False:
+        norm = told["local_response_norm"] = None
+    elif facts.local_response_norm is not None:
+        norm = told["local_response_norm"] = facts.local_response_norm
     aux = shaped.aux
     if aux is not None:
         known = base.aux or aux
@@ -169,13 +182,7 @@ def _completed(
         batch_norm = replace(base.batch_norm, eps=eps, gamma=batch_norm.gamma)
         if facts.batch_norm_eps is not None:
             told["batch_norm_eps"] = facts.batch_norm_eps
-    policy = base.preprocessing
-    if facts.input_size is not None:
-        policy = policy.at_size(facts.input_size)
-    if facts.mean is not None:
-        # A mean is on the scale of 0 to 255, the policy's on that of the scaled values.
-        first, second, third = (value * policy.scale for value in facts.mean)
-        policy = replace(policy, mean=(first, second, third))
+    told_policy = _policy(base.preprocessing, facts)
     spec = replace(
         base,
         stem=shaped.stem,
@@ -185,10 +192,24 @@ def _completed(
         local_response_norm=norm,
         aux=aux,
         num_classes=shaped.num_classes,
-        preprocessing=policy,
+        preprocessing=told_policy,
         **changes,
     )
     return spec, told
+
+
+def _policy(policy: Preprocessing, facts: GraphFacts) -> Preprocessing:
+    """Return the version's policy with what the graph says of it."""
+    if facts.input_size is not None:
+        policy = policy.at_size(facts.input_size)
+    if facts.channel_order is not None:
+        policy = replace(policy, channel_order=facts.channel_order)
+    if facts.mean is None and facts.scale is None:
+        return policy
+    # A graph says (x - mean) * scale of x in 0 to 255, a policy (x * scale - mean) / std.
+    scale = 1.0 if facts.scale is None else facts.scale
+    first, second, third = (value * scale for value in facts.mean or (0.0, 0.0, 0.0))
+    return replace(policy, scale=scale, mean=(first, second, third), std=(1.0, 1.0, 1.0))
 
 
 def _matters(name: str, spec: GoogLeNetSpec) -> bool:

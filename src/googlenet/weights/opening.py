@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from googlenet.errors import UsageError
 from googlenet.weights.convert import ForeignModel, build_network, read_model
 from googlenet.weights.model_config import CONFIG, ModelConfig, read_config
 from googlenet.weights.model_directory import load_network
@@ -61,21 +62,29 @@ def is_model_directory(source: Source) -> bool:
     return not (path.exists() or path.with_name(f"{path.name}.index").exists())
 
 
-def read_foreign(source: Source, **options: Any) -> ForeignModel:
-    """Read published weights, by name, or another tool's file; without torch where it can be.
+def read_foreign(source: Source, *, lineage: str | None = None, **options: Any) -> ForeignModel:
+    """Read published weights, by name, or another tool's file; without torch.
 
     Args:
         source: The name or the file.
-        options: Of ``convert.read_model``; the lineage of published weights is known.
+        lineage: The variant that it is; that of published weights is known.
+        options: The others of ``convert.read_model``.
 
     Raises:
         ModelError: It cannot be had, is damaged, or is not of a GoogLeNet.
+        UsageError: The lineage is not that of the published weights.
     """
     if os.fspath(source) not in PUBLISHED:
-        return read_model(source, **options)
+        return read_model(source, lineage=lineage, **options)
     from googlenet.weights.download import get
 
     published = PUBLISHED[os.fspath(source)]
+    if lineage not in (None, published.variant):
+        raise UsageError(
+            f"the published weights {published.name} are of the variant {published.variant}",
+            f"--variant {lineage}",
+            "Leave it out.",
+        )
     metadata = {
         "published": published.name,
         "license": published.licence,
@@ -83,5 +92,9 @@ def read_foreign(source: Source, **options: Any) -> ForeignModel:
         **({"data": "ImageNet-1K (ILSVRC 2012)"} if "imagenet" in published.labels else {}),
     }
     return read_model(
-        get(published.name), **{**options, "lineage": published.variant, "metadata": metadata}
+        get(published.name),
+        lineage=published.variant,
+        classes=published.class_names(),
+        metadata=metadata,
+        **options,
     )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.architecture.dialect import BRANCHES, HEADS, STEM, UNITS
+from googlenet.architecture.dialect import BRANCH_ENDS, BRANCHES, HEADS, STEM, UNITS
 from googlenet.architecture.parameters import parameter_shapes
 from googlenet.architecture.spec import (
     AUX_PLACES,
@@ -29,10 +29,7 @@ from googlenet.errors import ModelError
 from googlenet.weights.formats.contents import WeightsFile
 from googlenet.weights.layout import merge_biases, swap_heads, to_our_layout, wrong_shape
 from googlenet.weights.lineage import decide
-from googlenet.weights.matching import HEAD_LAYERS, Match, match_names
-
-# The last convolution of each branch; their channels are concatenated.
-_BRANCH_ENDS = ("branch1", "branch2.1", "branch3.1", "branch4.1")
+from googlenet.weights.matching import HEAD_LAYERS, MAIN_UNITS, Match, match_names
 
 _BN_BUFFERS = ("bn.running_mean", "bn.running_var")
 
@@ -75,17 +72,24 @@ def recognize(
         ModelError: It is no GoogLeNet, arrays are missing, or one has a shape that cannot be.
         UsageError: There is no such variant.
     """
-    _check_numbers(file)
     match = match_names(file)
-    arrays, assumed = to_our_layout(match, file.path)
+    if file.facts.conflicts:
+        raise ModelError(
+            f"the file's graph is of no GoogLeNet that is known: {'; '.join(file.facts.conflicts)}",
+            file.path,
+            "Give the weights of a GoogLeNet (Inception v1); converted, these would compute wrong.",
+        )
+    _check_batch_norm_is_known(match, file)
+    arrays, assumed = to_our_layout(match, file.facts, file.path)
     arrays = merge_biases(arrays)
-    if _heads_are_swapped(arrays):
-        if not swap_aux:
-            raise ModelError(
-                "weights file names the auxiliary heads the other way round: aux1 reads module 4d",
-                file.path,
-                "Exchange them with --swap-aux.",
-            )
+    swapped = _heads_are_swapped(arrays)
+    if swapped and not swap_aux:
+        raise ModelError(
+            "weights file names the auxiliary heads the other way round: aux1 reads module 4d",
+            file.path,
+            "Exchange them with --swap-aux.",
+        )
+    if swap_aux and swapped is not False:  # shapes decide, but where both modules are as wide
         arrays = swap_heads(arrays)
     norm = _batch_norm(match, arrays, file.path)
     aux, dropped = _heads(match, arrays)
@@ -108,6 +112,8 @@ def recognize(
             file.path,
             "Give the whole file, as its tool saved it.",
         )
+    arrays = {name: arrays[name] for name in kept}
+    _check_numbers(match, arrays, file.path)
     left = [name for name in match.surplus if not name.endswith("num_batches_tracked")]
     if left:
         more = f" and {len(left) - 3} more" if len(left) > 3 else ""
@@ -116,36 +122,75 @@ def recognize(
         file=file,
         match=match,
         spec=spec,
-        arrays={name: arrays[name] for name in kept},
+        arrays=arrays,
         found=decision.found,
         guessed=(*decision.guessed, *assumed),
         dropped=(*dropped, *file.notes),
     )
 
 
-def _check_numbers(file: WeightsFile) -> None:
-    for name, array in file.arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
+def _check_numbers(match: Match, arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
+    """Check what is kept: floating-point, finite, and no variance below zero."""
+    for name, array in arrays.items():
+        theirs = match.names.get(name, name)
+        if array.dtype.kind != "f":
             raise ModelError(
-                f"weights file holds values in {name} that are not finite",
-                file.path,
+                f"weights file holds {theirs} as {array.dtype}, not as floating-point numbers",
+                path,
+                "Give weights that are not quantized.",
+            )
+        single = array.astype(np.float32, copy=False) if array.dtype.itemsize > 4 else array
+        problem = "" if np.isfinite(single).all() else "that are not finite"
+        if name.endswith("running_var") and not problem and (array < 0).any():
+            problem = "below zero, which no variance is"
+        if problem:
+            raise ModelError(
+                f"weights file holds values in {theirs} {problem}",
+                path,
                 "Fetch the file again, or take an earlier checkpoint of that training.",
             )
 
 
-def _heads_are_swapped(arrays: Mapping[str, NDArray[Any]]) -> bool:
-    """Tell by their input channels whether the heads sit on each other's modules."""
+def _check_batch_norm_is_known(match: Match, file: WeightsFile) -> None:
+    """Refuse a network whose batch normalization has names that no dialect knows.
+
+    Without it the network would compute something else, from weights that all seem to fit.
+    """
+    widths = {array.shape[0] for name, array in match.arrays.items() if array.ndim == 4}
+    beside = [
+        name for name in match.surplus if file.arrays[name].size in widths and _is_flat(file, name)
+    ]
+    if len(beside) >= len(MAIN_UNITS):
+        raise ModelError(
+            f"weights file has {len(beside)} arrays, {beside[0]} the first, that look like batch "
+            "normalization under names that are not known",
+            file.path,
+            "Fold batch normalization into the convolutions, or save the network in PyTorch under "
+            "torchvision's names.",
+        )
+
+
+def _is_flat(file: WeightsFile, name: str) -> bool:
+    array = file.arrays[name]
+    return max(array.shape, default=0) == array.size
+
+
+def _heads_are_swapped(arrays: Mapping[str, NDArray[Any]]) -> bool | None:
+    """Tell by their input channels whether the heads sit on each other's modules.
+
+    Returns:
+        Whether they do, or None where both modules are as wide.
+    """
 
     def channels(module: str) -> int:
-        ends = (f"inception{module}.{branch}.conv.weight" for branch in _BRANCH_ENDS)
+        ends = (f"inception{module}.{branch}.conv.weight" for branch in BRANCH_ENDS)
         return sum(arrays[name].shape[0] for name in ends)
 
     reads = [arrays.get(f"{head}.conv.conv.weight") for head in HEADS]
     shallow, deep = (channels(place) for place in AUX_PLACES.values())
-    return shallow != deep and [each.shape[1] for each in reads if each is not None] == [
-        deep,
-        shallow,
-    ]
+    if shallow == deep:
+        return None
+    return [each.shape[1] for each in reads if each is not None] == [deep, shallow]
 
 
 def _batch_norm(match: Match, arrays: Mapping[str, NDArray[Any]], path: Path) -> BatchNorm | None:
@@ -223,11 +268,4 @@ def _shapes(
             continue
         if arrays[name].shape != shape:
             raise wrong_shape(match, name, match.arrays[name].shape, path, shape)
-        if arrays[name].dtype.kind != "f":
-            raise ModelError(
-                f"weights file holds {match.names[name]} as {arrays[name].dtype}, not as "
-                "floating-point numbers",
-                path,
-                "Give weights that are not quantized.",
-            )
     return spec
