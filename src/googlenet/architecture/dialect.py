@@ -25,6 +25,9 @@ UNITS = (*STEM, *MODULE_UNITS, *HEAD_UNITS)
 HEADS = tuple(AUX_PLACES)
 LINEARS = (*(f"{head}.{name}" for head in AUX_PLACES for name in ("fc1", "fc2")), "fc")
 
+# The layers that give logits, the main one last.
+CLASSIFIERS = (*(f"{head}.fc2" for head in HEADS), "fc")
+
 # Blobs of a parameter that a dialect may have; ours are ``<unit>.<leaf>`` and ``<linear>.<leaf>``.
 UNIT_LEAVES = (
     *("conv.weight", "conv.bias"),

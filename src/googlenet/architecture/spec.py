@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args
@@ -176,6 +177,24 @@ class GoogLeNetSpec:
             )
         if self.aux is not None and self.aux.pooling not in get_args(AuxPooling):
             raise _unknown(self.variant, "aux.pooling", self.aux.pooling, get_args(AuxPooling))
+        norm = self.local_response_norm
+        if norm is not None and not (
+            norm.size % 2 == 1
+            and 0 < norm.size <= _LARGEST_WINDOW
+            and all(map(math.isfinite, (norm.alpha, norm.beta, norm.k)))
+            and norm.k >= 0
+        ):
+            raise UsageError(
+                f"local response normalization cannot be {norm}",
+                self.variant,
+                "Give an odd size and finite constants.",
+            )
+        if self.batch_norm is not None and not 0 < self.batch_norm.eps < 1:
+            raise UsageError(
+                f"batch normalization's eps cannot be {self.batch_norm.eps}",
+                self.variant,
+                "Give a small positive number, such as 0.001.",
+            )
         rates = [self.dropout] + ([self.aux.dropout] if self.aux else [])
         if not all(0 <= rate < 1 for rate in rates):
             raise UsageError(
@@ -261,6 +280,9 @@ AUX_PLACES = {"aux1": "4a", "aux2": "4d"}
 # A stride-2 pool follows these modules.
 POOLED_MODULES = ("3b", "4e")
 
+
+# Channels in the window of a normalization.
+_LARGEST_WINDOW = 255
 
 # Values beyond these would build some other network, or none.
 _CHOICES: dict[str, tuple[object, ...]] = {

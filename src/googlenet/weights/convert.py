@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.architecture.dialect import HEADS
+from googlenet.architecture.dialect import CLASSIFIERS
 from googlenet.errors import ModelError, UsageError
 from googlenet.weights import imagenet, places
 from googlenet.weights.model_config import ModelConfig, library_version
@@ -21,8 +21,6 @@ from googlenet.weights.recognize import Recognized, recognize
 
 if TYPE_CHECKING:
     from googlenet.nn.googlenet import GoogLeNet
-
-_CLASSIFIERS = ("fc", *(f"{head}.fc2" for head in HEADS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ def read_model(
     dropped = list(recognized.dropped)
     if imagenet_order:
         rows = _imagenet_rows(classes, file.path)
-        for name in (f"{each}.{leaf}" for each in _CLASSIFIERS for leaf in ("weight", "bias")):
+        for name in (f"{each}.{leaf}" for each in CLASSIFIERS for leaf in ("weight", "bias")):
             if name in arrays:
                 arrays[name] = arrays[name][rows]
         others = spec.num_classes - 1000

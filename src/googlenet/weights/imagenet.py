@@ -46,22 +46,6 @@ def names() -> Mapping[str, str]:
     return MappingProxyType(dict(_split(line) for line in read_lines("imagenet.txt")))
 
 
-def first_name(synset: str) -> str:
-    """Return the first of a synset's words; what is no synset, such as ``background``, as it is."""
-    return names().get(synset, synset).partition(", ")[0]
-
-
-@cache
-def order_5h() -> tuple[int, ...]:
-    """Return where Inception 5h's logits have each of the 1000 classes.
-
-    ``logits[:, order_5h()]`` of 1008 logits are those of the 1000 classes, sorted by synset, and so
-    with the rows of its classifiers.
-    """
-    place = {synset: index for index, synset in enumerate(synsets(1008))}
-    return tuple(place[synset] for synset in names())
-
-
 def read_lines(name: str) -> tuple[str, ...]:
     """Return the lines of a list of classes that comes with the package."""
     text = (files("googlenet.weights") / "labels" / name).read_text(encoding="utf-8")

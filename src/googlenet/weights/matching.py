@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from googlenet.architecture.dialect import LINEARS, MODULE_UNITS, STEM, UNITS
+from googlenet.architecture.dialect import CLASSIFIERS, LINEARS, MODULE_UNITS, STEM, UNITS
 from googlenet.architecture.dialects import DIALECTS, Dialect
 from googlenet.errors import ModelError
 from googlenet.weights.formats.contents import WeightsFile
@@ -20,10 +21,10 @@ _LANDMARKS = ("conv1", "inception3a.branch1", "inception4e.branch2.1", "inceptio
 # What every GoogLeNet has; the heads are for training and may be gone.
 MAIN_UNITS = (*STEM, *MODULE_UNITS)
 
-_NAMED = 3
+# An honest file has one or two: the network's, and that of its average.
+_MOST_PREFIXES = 4
 
-# In the classifiers' names after fine-tuning nothing is certain but what they read.
-_CLASSIFIERS = ("aux1.fc2", "aux2.fc2", "fc")
+_NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,8 @@ def match_names(file: WeightsFile) -> Match:
     missing = [unit for unit in MAIN_UNITS if f"{unit}.conv.weight" not in named]
     if missing:
         raise _missing([_name(dialect, prefix, unit) for unit in missing], file.path)
-    surplus = [name for name in file.arrays if name not in set(named.values())]
+    taken = set(named.values())
+    surplus = [name for name in file.arrays if name not in taken]
     renamed = _renamed_classifiers(file, dialect, named, surplus, prefix)
     for ours, layer in renamed.items():
         for leaf, pattern in dialect.linear.items():
@@ -92,11 +94,16 @@ def match_names(file: WeightsFile) -> Match:
 
 
 def _prefixes(names: Iterable[str], dialect: Dialect) -> set[str]:
-    """Find what may stand before every name: nothing, or what stands before a landmark's."""
-    ends = [dialect.unit["conv.weight"].format(dialect.layers[unit]) for unit in _LANDMARKS]
-    return {""} | {
-        name.removesuffix(end) for name in names for end in ends if name.endswith(f"{end}")
-    }
+    """Find what may stand before every name: nothing, or what stands before the landmarks'."""
+    ends = tuple(dialect.unit["conv.weight"].format(dialect.layers[unit]) for unit in _LANDMARKS)
+    found = Counter(
+        name.removesuffix(end)
+        for name in names
+        if name.endswith(ends)
+        for end in ends
+        if name.endswith(end)
+    )
+    return {"", *(prefix for prefix, _ in found.most_common(_MOST_PREFIXES))}
 
 
 def _renamed_classifiers(
@@ -109,7 +116,7 @@ def _renamed_classifiers(
     """Find classifiers that fine-tuning has renamed, by what they read and by what is left."""
     open_places = [
         each
-        for each in _CLASSIFIERS
+        for each in CLASSIFIERS
         if f"{each}.weight" not in named
         and (each == "fc" or f"{each.partition('.')[0]}.fc1.weight" in named)
     ]
@@ -158,7 +165,8 @@ def _match_order(file: WeightsFile) -> Match:
         if follower and file.arrays[follower[0]].ndim == 1:
             leaf = "bias" if ours == "fc.weight" else "conv.bias"
             named[f"{ours.removesuffix('.weight').removesuffix('.conv')}.{leaf}"] = follower[0]
-    surplus = tuple(name for name in file.arrays if name not in set(named.values()))
+    taken = set(named.values())
+    surplus = tuple(name for name in file.arrays if name not in taken)
     return Match(
         dialect=dialect,
         arrays={ours: file.arrays[theirs] for ours, theirs in named.items()},

@@ -354,7 +354,7 @@ _ENTRIES = (
         format="keras",
         file_name="googlenet_weights.h5",
         addresses=("http://joelouismarino.github.io/blog_posts/googlenet.zip",),
-        notes=(_NO_CHECKSUM, _IN_ARCHIVE),
+        notes=(_NO_CHECKSUM, _IN_ARCHIVE, "For Keras 1 on Theano, whose kernels are turned."),
         sources=("joelouismarino.github.io: blog_posts/blog_googlenet_keras.html (address)",),
     ),
 )

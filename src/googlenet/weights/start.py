@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from googlenet.architecture.dialect import CLASSIFIERS
 from googlenet.architecture.preprocessing import Preprocessing
 from googlenet.architecture.spec import AuxHeads, GoogLeNetSpec
 from googlenet.architecture.variants import VARIANTS
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from googlenet.nn.googlenet import GoogLeNet
-
-# The layers that give logits.
-_CLASSIFIERS = ("fc", "aux1.fc2", "aux2.fc2")
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def start_weights(
     network = GoogLeNet.from_spec(replace(config.spec, num_classes=len(classes), aux=aux))
     state = trained.state_dict()
     kept = set(classes) == set(config.classes)
-    for classifier in _CLASSIFIERS:
+    for classifier in CLASSIFIERS:
         for name in (f"{classifier}.weight", f"{classifier}.bias"):
             if name in state and kept:
                 state[name] = state[name][[config.classes.index(each) for each in classes]]
