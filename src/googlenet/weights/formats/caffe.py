@@ -277,7 +277,7 @@ def _merged(declared: GraphFacts, stored: GraphFacts) -> tuple[GraphFacts, list[
     facts, notes = stored, []
     for field in fields(GraphFacts):
         ours, theirs = getattr(declared, field.name), getattr(stored, field.name)
-        if ours is None:
+        if ours is None or field.name == "conflicts":
             continue
         facts = replace(facts, **{field.name: ours})
         if theirs is not None and theirs != ours:
@@ -285,6 +285,8 @@ def _merged(declared: GraphFacts, stored: GraphFacts) -> tuple[GraphFacts, list[
                 f"Prototxt and caffemodel disagree on {field.name}: {ours} and {theirs}; the "
                 "prototxt's is taken."
             )
-    if declared.has_local_response_norm is not None:
-        facts = replace(facts, local_response_norm=declared.local_response_norm)
+    # Caffe runs the prototxt: the graph in the caffemodel tells only what that one leaves open.
+    if declared.has_local_response_norm is not None or declared.conflicts:
+        norm = declared.local_response_norm
+        facts = replace(facts, local_response_norm=norm, conflicts=declared.conflicts)
     return facts, notes

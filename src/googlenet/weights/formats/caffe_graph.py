@@ -8,31 +8,50 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from googlenet.architecture.spec import LocalResponseNorm, PoolRounding
+from googlenet.architecture.spec import LocalResponseNorm
 from googlenet.weights.formats.caffe_schema import LEGACY_TYPES
 from googlenet.weights.formats.contents import GraphFacts, damaged
+from googlenet.weights.formats.graph_facts import graph_facts as shared_facts
+from googlenet.weights.formats.graph_walk import (
+    AVERAGE_POOL,
+    CONVOLUTION,
+    DROPOUT,
+    LINEAR,
+    LOCAL_RESPONSE_NORM,
+    MAX_POOL,
+    RELU,
+    SAME_VALUES,
+    Operation,
+    Walk,
+)
 
 TRAIN, TEST = 0, 1
 MAX, AVERAGE = 0, 1
 CEIL = 0
 ACROSS_CHANNELS = 0
 
-# A wider window, or a larger image, is a sign of damage.
-LARGEST_SIDE = 65_535
-
+# The words of the older generation that the newer one has others for.
 _LEGACY_KINDS = {
     "CONVOLUTION": "Convolution",
-    "DROPOUT": "Dropout",
     "INNER_PRODUCT": "InnerProduct",
-    "LRN": "LRN",
     "POOLING": "Pooling",
+    "LRN": "LRN",
+    "DROPOUT": "Dropout",
+    "RELU": "ReLU",
+    "CONCAT": "Concat",
+    "FLATTEN": "Flatten",
+    "SPLIT": "Split",
+    "SIGMOID": "Sigmoid",
+    "TANH": "TanH",
 }
+_BATCH_NORMS = ("BatchNorm", "Scale", "BN")
+_SAME_VALUES = ("Concat", "Flatten", "Reshape", "Split", *_BATCH_NORMS)
 
 
 @dataclass(frozen=True)
@@ -86,127 +105,123 @@ def graph_facts(
     Raises:
         ModelError: A setting is one that Caffe itself refuses.
     """
-    pools = [layer for layer in layers if layer.kind == "Pooling"]
-    strided = [
-        each.settings.pooling_param
-        for each in pools
-        if each.settings.pooling_param.pool == MAX and _strides(each.settings.pooling_param) == {2}
-    ]
-    norms = [layer.settings.lrn_param for layer in layers if layer.kind == "LRN"]
-    mean, size, notes = _data_facts(layers, kind)
-    facts = GraphFacts(
-        # A file of weights alone has no layers without weights, so it cannot say that one is not
-        # there; one that has pools has all.
-        has_local_response_norm=bool(norms) if norms or pools else None,
-        local_response_norm=_local_response_norm(norms, path, kind),
-        stem_padding="symmetric" if _stem_is_symmetric(layers) else None,
-        pool_rounding=_rounding(strided),
-        last_pool_kernel=_one(_kernels(strided[3])) if len(strided) == 4 else None,
-        aux_pooling=(
-            "average"
-            if any(_pools_a_head(layer.settings.pooling_param) for layer in pools)
-            else None
-        ),
-        dropout=_dropout(layers, path, kind),
-        input_size=next(_declared_sizes(layers, net), size),
-        mean=mean,
+    mean, scale, size, notes = _data_facts(layers, path, kind)
+    sides = [*_declared_sizes(layers, net), size][:1]
+    inputs = [top for layer in layers if not layer.settings.bottom for top in layer.settings.top]
+    inputs += [] if net is None else net.input
+    walk = Walk(map(text, inputs), sides)
+    for layer in layers:
+        walk.add(_operation(layer))
+    facts, more = shared_facts(walk, path, kind)
+    facts = replace(facts, mean=mean, scale=scale, channel_order=None if mean is None else "bgr")
+    return facts, (*notes, *more)
+
+
+def _operation(layer: GraphLayer) -> Operation:
+    settings = layer.settings
+    operation = Operation(
+        kind=layer.kind,
+        reads=tuple(map(text, settings.bottom)),
+        gives=tuple(map(text, settings.top)),
     )
-    return facts, notes
+    if layer.kind in _OPERATIONS:
+        return replace(operation, **_OPERATIONS[layer.kind](settings))
+    if layer.kind in _SAME_VALUES:
+        normalizes = layer.kind in _BATCH_NORMS
+        problem = "batch normalization layers, which are not converted" if normalizes else ""
+        return replace(operation, kind=SAME_VALUES, problem=problem)
+    return operation
 
 
-def _local_response_norm(
-    norms: Sequence[Any], path: str | os.PathLike[str], kind: str
-) -> LocalResponseNorm | None:
-    found = {_constants(norm, path, kind) for norm in norms}
-    across = all(norm.norm_region == ACROSS_CHANNELS for norm in norms)
-    return found.pop() if len(found) == 1 and across else None
+def _convolution(settings: Any) -> dict[str, Any]:
+    if not settings.HasField("convolution_param"):  # as in a file of weights alone
+        return {"kind": CONVOLUTION, "strides": (), "padding": None}
+    return {"kind": CONVOLUTION, **_window(settings.convolution_param)}
 
 
-def _constants(norm: Any, path: str | os.PathLike[str], kind: str) -> LocalResponseNorm:
-    size = norm.local_size if norm.HasField("local_size") else 5
+def _pool(settings: Any) -> dict[str, Any]:
+    given = settings.pooling_param
+    kinds = {MAX: MAX_POOL, AVERAGE: AVERAGE_POOL}
+    kind = kinds.get(given.pool, "stochastic pool")
+    if given.global_pooling:
+        return {"kind": kind}
+    return {"kind": kind, **_window(given), "rounds_up": given.round_mode == CEIL}
+
+
+def _window(given: Any) -> dict[str, Any]:
+    rows, columns = _sides(given, "pad", "pad_h", "pad_w", 0)
+    return {
+        "window": _sides(given, "kernel_size", "kernel_h", "kernel_w", 0),
+        "strides": _sides(given, "stride", "stride_h", "stride_w", 1),
+        "padding": (rows, columns, rows, columns),
+    }
+
+
+def _norm(settings: Any) -> dict[str, Any]:
+    given = settings.lrn_param
+    if given.norm_region != ACROSS_CHANNELS:
+        problem = "local response normalization within channels"
+        return {"kind": LOCAL_RESPONSE_NORM, "problem": problem}
     alpha, beta, k = (
-        _decimal(getattr(norm, name)) if norm.HasField(name) else default
+        _decimal(getattr(given, name)) if given.HasField(name) else default
         for name, default in (("alpha", 1.0), ("beta", 0.75), ("k", 1.0))
     )
-    if size % 2 == 0 or size > LARGEST_SIDE or not all(map(math.isfinite, (alpha, beta, k))):
-        raise damaged(
-            path, kind, f"a normalization has local_size {size}, alpha {alpha}, beta {beta}, k {k}"
-        )
-    return LocalResponseNorm(size=size, alpha=alpha, beta=beta, k=k, divide_alpha=True)
+    size = given.local_size if given.HasField("local_size") else 5
+    norm = LocalResponseNorm(size=size, alpha=alpha, beta=beta, k=k, divide_alpha=True)
+    return {"kind": LOCAL_RESPONSE_NORM, "norm": norm}
 
 
-def _stem_is_symmetric(layers: Sequence[GraphLayer]) -> bool:
-    convolutions = (
-        layer.settings.convolution_param for layer in layers if layer.kind == "Convolution"
-    )
-    return any(
-        _kernels(each) == {7} and _strides(each) == {2} and _pads(each) == {3}
-        for each in convolutions
-    )
+def _dropout(settings: Any) -> dict[str, Any]:
+    given = settings.dropout_param
+    ratio = _decimal(given.dropout_ratio) if given.HasField("dropout_ratio") else 0.5
+    return {"kind": DROPOUT, "number": ratio}
 
 
-def _rounding(strided: Sequence[Any]) -> PoolRounding | None:
-    if not strided or any(_pads(pool) != {0} for pool in strided):
-        return None
-    modes = {pool.round_mode for pool in strided}
-    if len(modes) > 1:
-        return None
-    return "ceil" if modes == {CEIL} else "floor"
+def _relu(settings: Any) -> dict[str, Any]:
+    slope = _decimal(settings.relu_param.negative_slope)
+    return {"kind": RELU, "problem": f"a ReLU with a slope of {slope}" if slope else ""}
 
 
-def _pools_a_head(pool: Any) -> bool:
-    """Tell whether a pool is the heads' own, 5x5 with stride 3."""
-    return bool(
-        pool.pool == AVERAGE
-        and _kernels(pool) == {5}
-        and _strides(pool) == {3}
-        and _pads(pool) == {0}
-    )
+def _linear(settings: Any) -> dict[str, Any]:
+    return {"kind": LINEAR}
 
 
-def _dropout(layers: Sequence[GraphLayer], path: str | os.PathLike[str], kind: str) -> float | None:
-    # The main classifier follows an average; the heads' dropout follows a linear layer.
-    averages = {
-        top
-        for layer in layers
-        if layer.kind == "Pooling" and layer.settings.pooling_param.pool == AVERAGE
-        for top in layer.settings.top
-    }
-    for layer in layers:
-        if layer.kind == "Dropout" and averages.intersection(layer.settings.bottom):
-            given = layer.settings.dropout_param
-            ratio = _decimal(given.dropout_ratio) if given.HasField("dropout_ratio") else 0.5
-            if not 0 <= ratio < 1:
-                raise damaged(path, kind, f"layer {layer.name!r} drops a share of {ratio}")
-            return ratio
-    return None
+_OPERATIONS: Mapping[str, Callable[[Any], dict[str, Any]]] = {
+    "Convolution": _convolution,
+    "InnerProduct": _linear,
+    "Pooling": _pool,
+    "LRN": _norm,
+    "Dropout": _dropout,
+    "ReLU": _relu,
+}
 
 
 def _data_facts(
-    layers: Sequence[GraphLayer], kind: str
-) -> tuple[tuple[float, float, float] | None, int | None, tuple[str, ...]]:
-    """Return mean, crop and notes from how the net's own data layer makes its input."""
+    layers: Sequence[GraphLayer], path: str | os.PathLike[str], kind: str
+) -> tuple[tuple[float, float, float] | None, float | None, int, tuple[str, ...]]:
+    """Return mean, scale, crop and notes from how the net's own data layer makes its input."""
     readers = [layer for layer in layers if layer.settings.HasField("transform_param")]
     if not readers:
-        return None, None, ()
+        return None, None, 0, ()
     # A net of both phases evaluates with the second.
     tests = [each for each in readers if TEST in (rule.phase for rule in each.settings.include)]
     given = (tests or readers)[0].settings.transform_param
-    notes = []
-    mean = None
     values = [_decimal(value) for value in given.mean_value]
-    if len(values) in (1, 3) and all(map(math.isfinite, values)):
+    scale = _decimal(given.scale) if given.HasField("scale") else 1.0
+    if len(values) not in (0, 1, 3) or not all(map(math.isfinite, values)):
+        raise damaged(path, kind, f"its mean is {', '.join(map(str, values[:4]))}")
+    if not 0 < scale < math.inf:
+        raise damaged(path, kind, f"its scale is {scale}")
+    mean = None
+    if values:
         blue, green, red = values if len(values) == 3 else values * 3
         mean = (blue, green, red)
+    notes = []
     if given.mean_file:
         notes.append(
             f"The {kind} subtracts the mean image {text(given.mean_file)!r}, another file."
         )
-    if given.HasField("scale") and given.scale != 1:
-        notes.append(
-            f"The {kind} multiplies by {_decimal(given.scale)} after the mean is taken off."
-        )
-    return mean, given.crop_size if 0 < given.crop_size <= LARGEST_SIDE else None, tuple(notes)
+    return mean, scale, given.crop_size, tuple(notes)
 
 
 def _declared_sizes(layers: Sequence[GraphLayer], net: Any) -> Iterator[int]:
@@ -221,7 +236,7 @@ def _declared_sizes(layers: Sequence[GraphLayer], net: Any) -> Iterator[int]:
         shapes += [list(shape.dim) for shape in net.input_shape]
         shapes.append(list(net.input_dim[:4]))
     for shape in shapes:
-        if len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3] and _is_side(shape[2]):
+        if len(shape) == 4 and shape[1] == 3 and shape[2] == shape[3] and shape[2] > 0:
             yield shape[2]
 
 
@@ -230,34 +245,15 @@ def net_layers(net: Any) -> list[GraphLayer]:
     return [graph_layer(settings) for settings in (*net.layers, *net.layer)]
 
 
-def _is_side(size: int) -> bool:
-    return 0 < size <= LARGEST_SIDE
-
-
-def _kernels(settings: Any) -> set[int]:
-    return _sides(settings, "kernel_size", "kernel_h", "kernel_w", 0)
-
-
-def _strides(settings: Any) -> set[int]:
-    return _sides(settings, "stride", "stride_h", "stride_w", 1)
-
-
-def _pads(settings: Any) -> set[int]:
-    return _sides(settings, "pad", "pad_h", "pad_w", 0)
-
-
-def _sides(settings: Any, both: str, rows: str, columns: str, default: int) -> set[int]:
-    """Return the distinct values of a setting that may be given for both sides or for each."""
-    if settings.HasField(rows) or settings.HasField(columns):
-        values: Iterable[int] = (getattr(settings, rows), getattr(settings, columns))
+def _sides(given: Any, both: str, rows: str, columns: str, default: int) -> tuple[int, ...]:
+    """Return rows and columns of a setting that may be given for both or for each."""
+    if given.HasField(rows) or given.HasField(columns):
+        values = [getattr(given, rows), getattr(given, columns)]
     else:
-        given = getattr(settings, both)
-        values = [given] if isinstance(given, int) else list(given)
-    return {value or default for value in values} or {default}
-
-
-def _one(values: set[int]) -> int | None:
-    return next(iter(values)) if len(values) == 1 else None
+        said = getattr(given, both)
+        values = [said] * 2 if isinstance(said, int) else list(said)
+        values = values * 2 if len(values) == 1 else values or [default] * 2
+    return tuple(value or default for value in values[:8])
 
 
 def _decimal(value: float) -> float:

@@ -20,6 +20,7 @@ _LAYER: Fields = {
     "inner_product_param": (117, "InnerProductParameter"),
     "lrn_param": (118, "LRNParameter"),
     "pooling_param": (121, "PoolingParameter"),
+    "relu_param": (123, "ReLUParameter"),
     "input_param": (143, "InputParameter"),
 }
 _LEGACY_LAYER: Fields = {
@@ -34,6 +35,7 @@ _LEGACY_LAYER: Fields = {
     "inner_product_param": (17, "InnerProductParameter"),
     "lrn_param": (18, "LRNParameter"),
     "pooling_param": (19, "PoolingParameter"),
+    "relu_param": (30, "ReLUParameter"),
 }
 
 _MESSAGES: dict[str, Fields] = {
@@ -91,6 +93,7 @@ _MESSAGES: dict[str, Fields] = {
         "global_pooling": (12, "bool"),
         "round_mode": (13, "RoundMode"),
     },
+    "ReLUParameter": {"negative_slope": (1, "float")},
     "BlobShape": {"dim": (1, "int64[]")},
     # A caffemodel, opened one layer and one blob at a time. What is small in a file may be large as
     # a message; so nothing becomes one before its size and number are known.

@@ -7,7 +7,7 @@ and docs/ExternalData.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from googlenet.errors import ModelError
 from googlenet.weights.formats.contents import LARGEST_FILE, WeightsFile, damaged, read_bytes
-from googlenet.weights.formats.onnx_facts import Node, graph_facts
+from googlenet.weights.formats.onnx_facts import onnx_facts
+from googlenet.weights.formats.onnx_node import Node
 from googlenet.weights.formats.onnx_tensor import MESSAGES, TensorReader
 from googlenet.weights.formats.schema import message_types, parse
 
@@ -42,6 +43,7 @@ _TYPES = message_types(
             "i": (3, "int64"),
             "s": (4, "bytes"),
             "t": (5, "Tensor"),
+            "g": (6, "Graph"),
             "ints": (8, "int64[]"),
         },
         "Node": {
@@ -86,13 +88,22 @@ def read(path: Path) -> WeightsFile:
     if not nodes:
         raise damaged(path, _KIND, "its graph has no nodes")
     _refuse_quantized(nodes, path)
-    tensors = _tensors(graph, nodes, path)
-    used = dict.fromkeys(name for node in nodes for name in node.inputs if name in tensors)
+    tensors, shapes = _tensors(graph, nodes, path)
+    used = dict.fromkeys(
+        name
+        for node in nodes
+        if not (node.op == "Identity" and tensors.keys() >= set(node.inputs))
+        for name in node.inputs
+        if name in tensors
+    )
+    constants = shapes | tensors
+    facts, notes = onnx_facts(nodes, constants, _input_shapes(graph, constants, path), path)
     return WeightsFile(
         format="onnx",
         path=path,
         arrays={name: tensors[name] for name in used},
-        facts=graph_facts(nodes, tensors, _input_shapes(graph, tensors, path)),
+        facts=facts,
+        notes=notes,
         producer=f"{_text(model.producer_name)} {_text(model.producer_version)}".strip(),
     )
 
@@ -110,10 +121,22 @@ def _node(message: Any, path: Path) -> Node:
     attributes = _all(message.attribute, "Attribute", path, _MOST_ATTRIBUTES)
     return Node(
         op=_text(message.op_type),
-        inputs=tuple(map(_text, message.input)),
+        inputs=(*map(_text, message.input), *_captured(attributes, path)),
         outputs=tuple(map(_text, message.output)),
         attributes={_text(each.name): each for each in attributes},
     )
+
+
+def _captured(attributes: Sequence[Any], path: Path) -> Iterator[str]:
+    """Yield what a branch reads from outside, where all that it does is to drop an axis or not."""
+    for attribute in attributes:
+        inner = [
+            parse(_TYPES["Node"], each, path, _KIND) for each in attribute.g.node[:_MOST_ATTRIBUTES]
+        ]
+        made = {name for node in inner for name in node.output}
+        if {_text(node.op_type) for node in inner} <= {"Identity", "Squeeze", "Constant"}:
+            read = (name for node in inner for name in node.input[:1])
+            yield from (_text(name) for name in read if name not in made)
 
 
 def _refuse_quantized(nodes: Sequence[Node], path: Path) -> None:
@@ -126,8 +149,10 @@ def _refuse_quantized(nodes: Sequence[Node], path: Path) -> None:
             )
 
 
-def _tensors(graph: Any, nodes: Sequence[Node], path: Path) -> dict[str, NDArray[Any]]:
-    """Give every array that the graph holds, by the name that its nodes know it by."""
+def _tensors(
+    graph: Any, nodes: Sequence[Node], path: Path
+) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]]]:
+    """Give every array that the graph holds, and every other constant, by its nodes' names."""
     reader = TensorReader(path, _TYPES["Entry"])
     found: dict[str, NDArray[Any]] = {}
     shapes: dict[str, NDArray[Any]] = {}
@@ -144,7 +169,15 @@ def _tensors(graph: Any, nodes: Sequence[Node], path: Path) -> dict[str, NDArray
         if array is None:
             continue
         (found if array.dtype.kind == "f" and array.ndim else shapes)[name] = array
-    return found | _filled(nodes, shapes, reader, path)
+    for name, array in _filled(nodes, shapes, reader, path).items():
+        (found if array.dtype.kind == "f" else shapes)[name] = array
+    # PyTorch gives equal tensors once, and all further names of them so.
+    for node in nodes:
+        if node.op == "Identity" and len(node.inputs) == len(node.outputs) == 1:
+            for kept in (found, shapes):
+                if node.inputs[0] in kept:
+                    kept.setdefault(node.outputs[0], kept[node.inputs[0]])
+    return found, shapes
 
 
 def _filled(
@@ -158,7 +191,7 @@ def _filled(
             continue
         sizes = shapes.get(node.inputs[0]) if node.inputs else None
         value = reader.array(node.attributes["value"].t, node.outputs[0])
-        if sizes is None or sizes.ndim != 1 or value is None or value.dtype.kind != "f":
+        if sizes is None or sizes.ndim != 1 or value is None:
             continue
         shape = tuple(int(size) for size in sizes[: _MOST_DIMENSIONS + 1])
         if not 0 < len(shape) <= _MOST_DIMENSIONS or min(shape) < 1 or value.size != 1:
@@ -172,13 +205,14 @@ def _filled(
 
 def _input_shapes(
     graph: Any, tensors: Mapping[str, NDArray[Any]], path: Path
-) -> list[tuple[int, ...]]:
+) -> dict[str, tuple[int, ...]]:
     """Give the shapes of the inputs that are no weights; a size that is open is 0."""
-    shapes = []
+    shapes = {}
     for value in _all(graph.input, "ValueInfo", path):
         sizes = value.type.tensor_type.shape.dim
         if _text(value.name) not in tensors and len(sizes) <= _MOST_DIMENSIONS:
-            shapes.append(tuple(each.value for each in _all(sizes, "Dimension", path)))
+            sides = (each.value for each in _all(sizes, "Dimension", path))
+            shapes[_text(value.name)] = tuple(sides)
     return shapes
 
 
