@@ -101,8 +101,8 @@ def test_code_in_a_pickle_is_named_and_never_run(tmp_path: Path, zipped: bool) -
     value = {"state_dict": foreign_files.state_dict(), "more": Runs(proof)}
     path = foreign_files.write_torch(tmp_path / "a.pth", value, zipped=zipped)
     assert problem(path) == (
-        f"PyTorch file carries code or whole objects: its pickle names {os.mkdir.__module__}.mkdir,"
-        " which was not run"
+        f"PyTorch file holds more than weights ({os.mkdir.__module__}.mkdir), "
+        "of which nothing was run"
     )
     assert not proof.exists()
     torch.load(path, weights_only=False)

@@ -5,21 +5,20 @@ Nothing is written to disk, and nothing is unpacked beyond a limit.
 
 from __future__ import annotations
 
-import io
 import os
-import struct
-import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from googlenet.errors import ModelError
-from googlenet.weights.formats.contents import LARGEST_FILE, damaged
+from googlenet.weights.formats.contents import damaged, most_unpacked
+from googlenet.weights.formats.zip_members import ZipMembers
 
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _TAR_BLOCK = 512
-_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+Wanted = TypeVar("Wanted")
 
 
 def only_member(data: bytes, path: str | os.PathLike[str], suffix: str) -> bytes:
@@ -31,70 +30,46 @@ def only_member(data: bytes, path: str | os.PathLike[str], suffix: str) -> bytes
         suffix: The end of the wanted file's name, such as ``.pb``.
 
     Raises:
-        ModelError: The archive is damaged, unpacks to more than ``LARGEST_FILE`` bytes, or has not
+        ModelError: The archive is damaged, unpacks to more than ``most_unpacked``, or has not
             exactly one such file.
     """
     if data.startswith(_ZIP):
-        return _only_in_zip(data, path, suffix)
+        members = ZipMembers(data, path, "zip")
+        return members.read(
+            _only([name for name in members.names if name.endswith(suffix)], path, suffix)
+        )
     if data.startswith(_GZIP):
         data = _gunzip(data, path)
     elif not _is_tar(data):
         return data
     if not _is_tar(data):
         return data
-    wanted = [(name, held) for name, held in _tar_members(data, path) if name.endswith(suffix)]
-    _check_one([name for name, _ in wanted], path, suffix)
-    return bytes(wanted[0][1])
+    wanted = [held for name, held in _tar_members(data, path) if name.endswith(suffix)]
+    return bytes(_only(wanted, path, suffix))
 
 
-def member_names(data: bytes, path: str | os.PathLike[str]) -> list[str]:
+def member_names(data: bytes, path: str | os.PathLike[str]) -> Sequence[str]:
     """Name the files in an archive; none where there is no archive.
 
     Raises:
-        ModelError: The archive is damaged, or unpacks to more than ``LARGEST_FILE`` bytes.
+        ModelError: The archive is damaged, or unpacks to more than ``most_unpacked``.
     """
     if data.startswith(_ZIP):
-        with _zip_errors(path), zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return archive.namelist()
+        return ZipMembers(data, path, "zip").names
     if data.startswith(_GZIP):
         data = _gunzip(data, path)
     return [name for name, _ in _tar_members(data, path)] if _is_tar(data) else []
 
 
-def _only_in_zip(data: bytes, path: str | os.PathLike[str], suffix: str) -> bytes:
-    with _zip_errors(path), zipfile.ZipFile(io.BytesIO(data)) as archive:
-        wanted = [member for member in archive.infolist() if member.filename.endswith(suffix)]
-        _check_one([member.filename for member in wanted], path, suffix)
-        (member,) = wanted
-        if member.compress_type not in _ZIP_METHODS:
-            raise damaged(path, "zip", f"{member.filename!r} is compressed in an unusual way")
-        if member.file_size > LARGEST_FILE:
-            raise _too_large(path)
-        with archive.open(member) as file:
-            # A limit, or the archive's own word would not bound what is unpacked.
-            return file.read(member.file_size)
-
-
-@contextmanager
-def _zip_errors(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turn what zipfile raises for damaged, encrypted and contradictory archives into our error."""
-    try:
-        yield
-    except (
-        *(zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error),
-        *(RuntimeError, NotImplementedError, ValueError, OverflowError),
-    ) as error:
-        raise damaged(path, "zip", error) from error
-
-
 def _gunzip(data: bytes, path: str | os.PathLike[str]) -> bytes:
     stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    most = most_unpacked(len(data))
     try:
-        unpacked = stream.decompress(data, LARGEST_FILE)
+        unpacked = stream.decompress(data, most)
     except zlib.error as error:
         raise damaged(path, "gzip", error) from error
     if stream.unconsumed_tail:
-        raise _too_large(path)
+        raise damaged(path, "gzip", f"it unpacks to more than {most:,} bytes, which no weights do")
     if not stream.eof:
         raise damaged(path, "gzip", "it ends early")
     return unpacked
@@ -122,18 +97,16 @@ def _tar_members(data: bytes, path: str | os.PathLike[str]) -> Iterator[tuple[st
         position = start + -(-size // _TAR_BLOCK) * _TAR_BLOCK
 
 
-def _check_one(names: list[str], path: str | os.PathLike[str], suffix: str) -> None:
-    if len(names) != 1:
+def _only(wanted: Sequence[Wanted], path: str | os.PathLike[str], suffix: str) -> Wanted:
+    """Give the only one of what was found.
+
+    Raises:
+        ModelError: There is none, or are several.
+    """
+    if len(wanted) != 1:
         raise ModelError(
-            f"archive holds {len(names)} files that end in {suffix}, not one",
+            f"archive holds {len(wanted)} files that end in {suffix}, not one",
             path,
             f"Unpack it, and give the {suffix} file that is meant.",
         )
-
-
-def _too_large(path: str | os.PathLike[str]) -> ModelError:
-    return ModelError(
-        f"archive unpacks to more than {LARGEST_FILE:,} bytes, which no GoogLeNet needs",
-        path,
-        "Give a file that holds the weights alone.",
-    )
+    return wanted[0]

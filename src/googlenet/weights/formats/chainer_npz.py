@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.errors import ModelError
-from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes
+from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes, some
+from googlenet.weights.formats.half_precision import widened
 from googlenet.weights.formats.zip_members import ZipMembers
 
 _KIND = "NumPy .npz"
@@ -61,7 +62,7 @@ def read(path: Path) -> WeightsFile:
     arrays = {name.removesuffix(_SUFFIX): _array(members.read(name), name, path) for name in kept}
     counters = [name for name, values in arrays.items() if not values.ndim]
     if counters:
-        notes.append(f"Left out {', '.join(counters[:3])}: single numbers, such as counters.")
+        notes.append(f"Left out {some(counters)}: single numbers, such as counters.")
     return WeightsFile(
         format="chainer",
         path=path,
@@ -78,7 +79,8 @@ def _array(data: bytes, name: str, path: Path) -> NDArray[Any]:
         raise damaged(path, _KIND, f"{name!r} has a header that is not of an array of numbers")
     if found["kind"] == "O":
         raise ModelError(
-            f"NumPy .npz file keeps {name} as a pickle, which could run code and is never opened",
+            f"NumPy .npz file keeps {some([name])} as a pickle, which could run code and is "
+            "never opened",
             path,
             "Save arrays of numbers alone.",
         )
@@ -93,9 +95,7 @@ def _array(data: bytes, name: str, path: Path) -> NDArray[Any]:
             path, _KIND, f"{name!r} of shape {list(shape)} has {len(data) - start:,} bytes"
         )
     values = np.frombuffer(data, dtype, offset=start)
-    if kind == "f2":
-        values = values.astype(np.float32)
-    return values.reshape(shape, order="F" if found["fortran"] == "True" else "C")
+    return widened(values).reshape(shape, order="F" if found["fortran"] == "True" else "C")
 
 
 def _header(data: bytes) -> tuple[str, int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +29,12 @@ Format = Literal[
 
 # The largest published file has 54 MB; a training checkpoint in float64 with momentum some 430.
 LARGEST_FILE = 512 * 2**20
+# Weights hardly compress; what does so better is made to fill the memory.
+_BEST_RATIO = 100
+# What a file's own words may take of a message or a note.
+_LONGEST_TEXT = 500
+_LONGEST_NAME = 100
+_NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +87,7 @@ class WeightsFile:
         facts: What its graph says.
         producer: The tool that says it wrote the file, or nothing.
         notes: What was in the file and is not in ``arrays``, a sentence each.
+        metadata: The file's text entries, where its format has any.
     """
 
     format: Format
@@ -88,6 +96,7 @@ class WeightsFile:
     facts: GraphFacts = field(default_factory=GraphFacts)
     producer: str = ""
     notes: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
@@ -112,12 +121,18 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
                 "Give a file that holds the weights alone.",
             )
         return path.read_bytes()
-    except FileNotFoundError as error:
+    # A ValueError is a path with a zero character, which no file has.
+    except (FileNotFoundError, ValueError) as error:
         raise ModelError("weights file does not exist", path, "Check the path.") from error
     except OSError as error:
         raise ModelError(
             f"weights file cannot be read: {error.strerror}", path, "Check the path and its rights."
         ) from error
+
+
+def most_unpacked(packed: int) -> int:
+    """Give how many bytes an archive of so many bytes may unpack to."""
+    return min(LARGEST_FILE, _BEST_RATIO * packed + 2**20)
 
 
 def damaged(path: str | os.PathLike[str], kind: str, problem: object) -> ModelError:
@@ -129,7 +144,20 @@ def damaged(path: str | os.PathLike[str], kind: str, problem: object) -> ModelEr
         problem: What is wrong with it.
     """
     return ModelError(
-        f"{kind} file is damaged: {problem}",
+        f"{kind} file is damaged: {shortened(problem)}",
         path,
         "Fetch the file again, or restore it from a copy.",
     )
+
+
+def shortened(text: object, longest: int = _LONGEST_TEXT) -> str:
+    """Return what a message may say of a text from a file: its start, where it is long."""
+    whole = str(text)
+    return whole if len(whole) <= longest else f"{whole[:longest]}..."
+
+
+def some(names: Collection[str]) -> str:
+    """Return the first few of names for a sentence, and how many more there are."""
+    first = ", ".join(shortened(name, _LONGEST_NAME) for name in islice(names, _NAMED))
+    more = len(names) - _NAMED
+    return f"{first} and {more} more" if more > 0 else first

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from googlenet.errors import ModelError
 from googlenet.extras import missing_extra
 from googlenet.weights.formats.archive import member_names
 from googlenet.weights.formats.contents import WeightsFile, read_bytes
+from googlenet.weights.formats.varint import read_varint
 
 # The end of a sorted table (TensorFlow's checkpoints), and the number before an MXNet file's rest.
 _TABLE = (0xDB4775248B80FB57).to_bytes(8, "little")
@@ -62,10 +65,11 @@ def read_weights(path: Path, *, prototxt: Path | None = None) -> WeightsFile:
 
 def _reader(path: Path) -> str:
     """Name the module that reads a file."""
-    if path.is_dir():
+    # These functions of os.path have no error for a path that cannot be.
+    if os.path.isdir(path):
         return _directory(path)
     is_part = path.suffix in _CHECKPOINT_PARTS or path.suffix.startswith(_CHECKPOINT_DATA)
-    if is_part or (not path.exists() and path.with_name(f"{path.name}.index").exists()):
+    if is_part or (not os.path.exists(path) and os.path.exists(f"{path}.index")):
         return "tensorflow_checkpoint"
     data = read_bytes(path)
     if not data:
@@ -99,7 +103,7 @@ def _directory(path: Path) -> str:
     return "tensorflow_checkpoint"
 
 
-def _archive(names: list[str], path: Path) -> str:
+def _archive(names: Sequence[str], path: Path) -> str:
     """Tell formats that are archives, and archives that hold a file of a format."""
     for suffix, reader in {
         "data.pkl": "torch_file",
@@ -186,27 +190,14 @@ def _fields(data: bytes) -> dict[tuple[int, int], int]:
     found: dict[tuple[int, int], int] = {}
     position = 0
     for _ in range(_MOST_FIELDS):
-        tag, position = _varint(data, position)
+        tag, position = read_varint(data, position) or (0, position)
         kind = tag & 7
         if tag < 8 or kind not in (0, 1, 2, 5) or position >= len(data):
             break
         found[tag >> 3, kind] = found.get((tag >> 3, kind), 0) + 1
-        if kind == _NUMBER:
-            _, position = _varint(data, position)
-        elif kind == _BYTES:
-            length, position = _varint(data, position)
-            position += length
+        if kind in (_NUMBER, _BYTES):
+            value, position = read_varint(data, position) or (0, len(data))
+            position += value if kind == _BYTES else 0
         else:
             position += {1: 8, 5: 4}[kind]
     return found
-
-
-def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = data[position] if position < len(data) else 0
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-    return value, position

@@ -20,8 +20,8 @@ from typing import Any
 from googlenet.errors import ModelError
 from googlenet.weights.formats.contents import damaged
 
-# A training checkpoint of a GoogLeNet has some 50,000.
-_MOST_INSTRUCTIONS = 1_000_000
+# A training checkpoint of a GoogLeNet has some 50,000; each may take a hundred bytes of memory.
+_MOST_INSTRUCTIONS = 250_000
 # Longer ones are none that is allowed, and would fill the screen.
 _LONGEST_NAME = 200
 
@@ -106,7 +106,10 @@ def read_pickle(stream: BytesIO, allowed: Collection[str], path: str | os.PathLi
                     return Pickle(machine.stack.pop(), machine.references)
                 machine.step(instruction.name, argument)
     # What wrong instructions lead to: too few values, values of another type, no such key.
-    except (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (
+        *(ValueError, IndexError, KeyError, TypeError, AttributeError),
+        *(OverflowError, RecursionError),
+    ) as error:
         raise damaged(path, _KIND, f"its pickle is broken ({error})") from error
     raise damaged(path, _KIND, "its pickle does not end")
 
@@ -206,7 +209,9 @@ class _Machine:
         if function != _ORDERED:
             return Call(function, arguments)
         # Python 2 hands an ordered dictionary its items; Python 3 sets them afterwards.
-        pairs = list(arguments[0]) if arguments else []
+        pairs = arguments[0] if arguments else []
+        if not isinstance(pairs, list):
+            raise TypeError("only a list has items")
         self.copied += len(pairs)
         if self.copied > _MOST_INSTRUCTIONS:
             raise ValueError("too many items")
@@ -230,7 +235,7 @@ def forbidden(name: Name, path: str | os.PathLike[str]) -> ModelError:
             "Give the floating-point model that it was made from.",
         )
     return ModelError(
-        f"PyTorch file carries code or whole objects: its pickle names {name}, which was not run",
+        f"PyTorch file holds more than weights ({name}), of which nothing was run",
         path,
         "If you trust it, open it where it was made, and save its state_dict() alone.",
     )

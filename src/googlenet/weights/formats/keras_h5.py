@@ -20,7 +20,14 @@ import pyfive
 from numpy.typing import NDArray
 
 from googlenet.errors import ModelError
-from googlenet.weights.formats.contents import GraphFacts, WeightsFile, damaged, read_bytes
+from googlenet.weights.formats.contents import (
+    GraphFacts,
+    WeightsFile,
+    damaged,
+    read_bytes,
+    shortened,
+)
+from googlenet.weights.formats.half_precision import widened
 
 _KIND = "Keras HDF5"
 _MODEL = "model_weights"
@@ -102,7 +109,10 @@ class _Bounded(io.BytesIO):
 
 
 class _File(pyfive.File):  # type: ignore[misc]
-    """Let attributes have no more values than bytes; pyfive makes room for as many as they say."""
+    """Let attributes have no more values than bytes; pyfive makes room for as many as they say.
+
+    What is overridden is pyfive's own business: it is so in 1.3, to which the package is held.
+    """
 
     def _get_dataobjects(self, address: Any) -> Any:
         found = super()._get_dataobjects(address)
@@ -178,7 +188,7 @@ class _Datasets:
         dtype = dataset.dtype
         if dataset.id.filter_pipeline is not None:
             raise ModelError(
-                f"Keras HDF5 file is compressed: {name} has a filter",
+                f"Keras HDF5 file is compressed: {shortened(name)} has a filter",
                 self.path,
                 "Unpack it with: h5repack -f NONE OLD NEW",
             )
@@ -188,8 +198,7 @@ class _Datasets:
         self.left -= math.prod(shape) * dtype.itemsize
         if self.left < 0:
             raise damaged(self.path, _KIND, f"{name!r} of shape {shape} is larger than the file")
-        values = np.asarray(dataset[()])
-        return values.astype(np.float32) if dtype.itemsize == 2 and dtype.kind == "f" else values
+        return widened(np.asarray(dataset[()]))
 
 
 def _facts(configuration: Any) -> GraphFacts:

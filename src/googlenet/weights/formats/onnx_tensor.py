@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.errors import ModelError
-from googlenet.weights.formats.contents import LARGEST_FILE, damaged, read_bytes
+from googlenet.weights.formats.contents import LARGEST_FILE, damaged, read_bytes, shortened
+from googlenet.weights.formats.half_precision import widened
 from googlenet.weights.formats.schema import Fields, parse
 
 MESSAGES: Mapping[str, Fields] = {
@@ -78,7 +79,7 @@ class TensorReader:
         """
         if tensor.data_type in (_UINT8, _INT8) and tensor.dims:
             raise ModelError(
-                f"ONNX model is quantized: {name} has integers of 8 bits",
+                f"ONNX model is quantized: {shortened(name)} has integers of 8 bits",
                 self.path,
                 "Give the floating-point model that it was made from.",
             )
@@ -88,11 +89,7 @@ class TensorReader:
         if tensor.data_type not in _DTYPES or 0 in shape:
             return None
         values = self._values(tensor, name, math.prod(shape))
-        if tensor.data_type == _BRAIN_FLOAT:
-            values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
-        elif tensor.data_type == _HALF:
-            values = values.astype(np.float32)
-        return values.reshape(shape)
+        return widened(values, is_bfloat16=tensor.data_type == _BRAIN_FLOAT).reshape(shape)
 
     def _values(self, tensor: Any, name: str, total: int) -> NDArray[Any]:
         dtype = _DTYPES[tensor.data_type]
@@ -143,7 +140,8 @@ class TensorReader:
         place = Path(os.path.realpath(folder / location.partition("\0")[0]))
         if not location or "\0" in location or not place.is_relative_to(folder):
             raise ModelError(
-                f"ONNX model keeps {name} outside its own folder: {location!r}",
+                f"ONNX model keeps {shortened(name)} outside its own folder: "
+                f"{shortened(location)!r}",
                 self.path,
                 "Put the data beside the model, or save it as one file.",
             )

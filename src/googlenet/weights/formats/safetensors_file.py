@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
 from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes
-from googlenet.weights.tensor_file import HEADER_CHECKSUM, TENSOR_CHECKSUMS, read_metadata
+from googlenet.weights.formats.half_precision import widened
+from googlenet.weights.tensor_header import HEADER_CHECKSUM, read_header, sha256, tensor_checksums
 
 _KIND = "safetensors"
 _MOST_DIMENSIONS = 8
+# A tensor takes some 100 bytes of it, and ten times as much once it is read.
+_LARGEST_HEADER = 4 * 2**20
 _DTYPES: Mapping[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
@@ -47,20 +49,22 @@ def read(path: Path) -> WeightsFile:
     """
     path = Path(path)
     data = read_bytes(path)
+    length = int.from_bytes(data[:8], "little")
+    if length > _LARGEST_HEADER:
+        raise damaged(path, _KIND, f"its header would have {length:,} bytes")
     try:
         tensors: list[tuple[str, dict[str, Any]]] = deserialize(data)  # type: ignore[no-untyped-call]
     except (SafetensorError, ValueError, OverflowError) as error:
         raise damaged(path, _KIND, error) from error
     # The library has found the header right, but does not give what it says beside the tensors.
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    metadata = header.get("__metadata__") or {}
-    if HEADER_CHECKSUM in metadata:
-        read_metadata(path)  # compares the header's own checksum
-        _compare_checksums(tensors, json.loads(metadata[TENSOR_CHECKSUMS]), path)
+    header = read_header(BytesIO(data), path)
+    if HEADER_CHECKSUM in header.metadata:
+        _compare_checksums(tensors, tensor_checksums(header, path), path)
     return WeightsFile(
         format="safetensors",
         path=path,
         arrays={name: _array(tensor, name, path) for name, tensor in tensors},
+        metadata=header.metadata,
     )
 
 
@@ -68,7 +72,7 @@ def _compare_checksums(
     tensors: Sequence[tuple[str, Mapping[str, Any]]], sums: Mapping[str, str], path: Path
 ) -> None:
     for name, tensor in tensors:
-        if hashlib.sha256(tensor["data"]).hexdigest() != sums[name]:
+        if sha256(tensor["data"]) != sums[name]:
             raise damaged(path, _KIND, f"the content of {name} is not what was saved")
 
 
@@ -81,9 +85,6 @@ def _array(tensor: Mapping[str, Any], name: str, path: Path) -> NDArray[Any]:
             path, _KIND, f"{name!r} has numbers of type {kind}, which are none of weights"
         )
     values = np.frombuffer(tensor["data"], _DTYPES[kind])
-    if kind == "BF16":
-        values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
-    elif kind == "F16":
-        values = values.astype(np.float32)
+    values = widened(values, is_bfloat16=kind == "BF16")
     # No numbers may have any shape, even those of which NumPy has none.
     return values.reshape(shape) if values.size else values

@@ -15,6 +15,7 @@ import cramjam
 import google_crc32c
 
 from googlenet.weights.formats.contents import LARGEST_FILE, damaged
+from googlenet.weights.formats.varint import read_varint
 
 MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 
@@ -23,6 +24,10 @@ _FOOTER = 48
 # After a block's contents: its type and its checksum.
 _TRAILER = 5
 _MASK = 0xA282EAD8
+# An entry of three bytes may have a key of any length, the start of which the last one had. Names
+# in checkpoints of GoogLeNets have some 100 characters; there are some 1,000 with an optimizer's.
+_LONGEST_KEY = 1_000
+_MOST_ENTRIES = 20_000
 
 
 def masked_crc32c(data: bytes) -> int:
@@ -69,25 +74,20 @@ def entries(data: bytes, path: str | os.PathLike[str]) -> Iterator[tuple[bytes, 
 
 
 class _Reader:
-    """Read one table's blocks, and count how much they unpack to."""
+    """Read one table's blocks, and count how much they unpack to and how much they hold."""
 
     def __init__(self, data: bytes, path: str | os.PathLike[str]) -> None:
         self.data = data
         self.path = path
         self.unpacked = 0
+        self.entries = 0
 
     def varint(self, data: bytes, position: int) -> tuple[int, int]:
         """Read a number of seven bits a byte, and give where it ends."""
-        value = 0
-        for shift in range(0, 70, 7):
-            if position >= len(data):
-                break
-            byte = data[position]
-            position += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value, position
-        raise damaged(self.path, _KIND, "a number in it does not end")
+        found = read_varint(data, position)
+        if found is None:
+            raise damaged(self.path, _KIND, "a number in it does not end")
+        return found
 
     def contents(self, offset: int, size: int) -> bytes:
         """Give a block's bytes, unpacked, after its checksum was compared."""
@@ -132,6 +132,11 @@ class _Reader:
             size, position = self.varint(block, position)
             if shared > len(key) or position + own + size > end:
                 raise damaged(self.path, _KIND, "an entry lies beyond its block")
+            if shared + own > _LONGEST_KEY:
+                raise damaged(self.path, _KIND, f"a key has {shared + own:,} bytes")
+            self.entries += 1
+            if self.entries > _MOST_ENTRIES:
+                raise damaged(self.path, _KIND, f"it has more than {_MOST_ENTRIES:,} entries")
             key = key[:shared] + block[position : position + own]
             position += own
             yield key, block[position : position + size]

@@ -6,6 +6,7 @@ tensorflow/core/util/tensor_bundle/.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from googlenet.weights.formats.contents import LARGEST_FILE, damaged, read_bytes
 from googlenet.weights.formats.schema import message_types, parse
 from googlenet.weights.formats.tensorflow_tensor import (
     DTYPES,
-    MESSAGES,
     declared_bytes,
     dimensions,
     shaped,
@@ -31,18 +31,15 @@ _MOST_SHARDS = 1000
 _TYPES = message_types(
     "googlenet.tensor_bundle",
     {
-        "Dim": MESSAGES["Dim"],
-        "Shape": MESSAGES["Shape"],
-        "Slice": {},
         "Header": {"num_shards": (1, "int32"), "endianness": (2, "int32")},
         "Entry": {
             "dtype": (1, "int32"),
-            "shape": (2, "Shape"),
+            "shape": (2, "bytes"),
             "shard_id": (3, "int32"),
             "offset": (4, "int64"),
             "size": (5, "int64"),
             "crc32c": (6, "fixed32"),
-            "slices": (7, "Slice*"),
+            "slices": (7, "bytes*"),
         },
     },
 )
@@ -119,7 +116,7 @@ class _Shards:
         return data
 
     def _read(self, number: int, path: Path) -> None:
-        if not path.exists():
+        if not os.path.exists(path):  # unlike pathlib's, no error for a path that cannot be
             raise ModelError(
                 "TensorFlow checkpoint lacks a data file, which its index names",
                 path,

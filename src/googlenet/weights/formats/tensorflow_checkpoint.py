@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from googlenet.errors import ModelError
 from googlenet.weights.formats import sstable
 from googlenet.weights.formats.archive import only_member
-from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes
+from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes, some
 from googlenet.weights.formats.tensorflow_bundle import read_bundle
 from googlenet.weights.formats.tensorflow_slices import read_slices
 
@@ -49,20 +49,20 @@ def read(path: Path) -> WeightsFile:
         arrays, others = read_slices(data, path)
     kept, notes = _without_training(arrays)
     if others:
-        notes.append(f"Left out {_some(others)}: not numbers, or kept in slices.")
+        notes.append(f"Left out {some(others)}: not numbers, or kept in slices.")
     return WeightsFile(format="tensorflow-checkpoint", path=path, arrays=kept, notes=tuple(notes))
 
 
 def _latest(directory: Path) -> Path:
     """Find the checkpoint that is meant by a directory."""
     state = directory / "checkpoint"
-    if state.exists():
+    if os.path.exists(state):
         found = _LATEST.search(read_bytes(state).decode("utf-8", "replace"))
         if not found:
             raise damaged(state, "TensorFlow checkpoint", "it names no checkpoint")
         prefix = directory / found[1]
         # Absolute paths are from the machine that trained; and no file leads elsewhere.
-        if not prefix.resolve().is_relative_to(directory.resolve()):
+        if not Path(os.path.realpath(prefix)).is_relative_to(os.path.realpath(directory)):
             raise ModelError(
                 f"checkpoint file names {found[1]!r}, which is not in its directory",
                 state,
@@ -97,11 +97,11 @@ def _without_training(
     counters = [name for name, values in variables.items() if not values.ndim]
     notes = []
     if averaged:
-        notes.append(f"Took the moving average of {_some(averaged)}: there is nothing else.")
+        notes.append(f"Took the moving average of {some(averaged)}: there is nothing else.")
     if slots:
-        notes.append(f"Left out {_some(slots)}: the optimizer's state, or another average.")
+        notes.append(f"Left out {some(slots)}: the optimizer's state, or another average.")
     if counters:
-        notes.append(f"Left out {_some(counters)}: single numbers, such as counters.")
+        notes.append(f"Left out {some(counters)}: single numbers, such as counters.")
     dropped = {*slots, *counters}
     return {name: each for name, each in variables.items() if name not in dropped}, notes
 
@@ -113,8 +113,3 @@ def _is_optimizer_state(name: str, variables: Mapping[str, object]) -> bool:
         or name.startswith("optimizer/")
         or "/.OPTIMIZER_SLOT/" in name
     )
-
-
-def _some(names: Iterable[str]) -> str:
-    first, *rest = names
-    return f"{first} and {len(rest)} more" if rest else first

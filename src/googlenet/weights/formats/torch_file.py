@@ -18,7 +18,8 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from googlenet.errors import ModelError
-from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes
+from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes, some
+from googlenet.weights.formats.half_precision import widened
 from googlenet.weights.formats.inert_pickle import Call, Name, Reference, read_pickle
 from googlenet.weights.formats.zip_members import ZipMembers
 
@@ -65,7 +66,11 @@ _MOST_WRAPPERS = 3
 _MOST_DIMENSIONS = 8
 # Before a storage in a stream, as a number of eight bytes.
 _COUNT = 8
-_NAMED = 3
+# No size, step or place of PyTorch's has more bits.
+_NUMBERS = range(2**63)
+# Tensors may share a storage, as tied weights do; but each is looked through. Numbers that they may
+# have for every byte of the file: four times over, those of one byte.
+_MOST_SHARED = 4
 
 Storages = Mapping[str, memoryview]
 
@@ -106,7 +111,7 @@ def read(path: Path) -> WeightsFile:
     data = read_bytes(path)
     value, storages = _read_zip(data, path) if data.startswith(_ZIP) else _read_stream(data, path)
     state, notes = _state_dict(value, path)
-    reader = _TensorReader(storages, path)
+    reader = _TensorReader(storages, path, _MOST_SHARED * len(data))
     arrays: dict[str, NDArray[Any]] = {}
     others = []
     for key, entry in state.items():
@@ -116,7 +121,7 @@ def read(path: Path) -> WeightsFile:
         else:
             others.append(name)
     if others:
-        notes.append(f"Left out {_some(others)}: not tensors.")
+        notes.append(f"Left out {some(others)}: not tensors.")
     return WeightsFile(format="torch", path=path, arrays=arrays, notes=tuple(notes))
 
 
@@ -181,9 +186,9 @@ def _storage(reference: Any, path: Path) -> _Storage:
     match reference:
         case ("storage", Name(name=kind), str(key), _, int(size), *view) if kind in _DTYPES:
             match view:
-                case [] | [None]:
+                case [] | [None] if size in _NUMBERS:
                     return _Storage(key, kind, size, 0)
-                case [(_, int(offset), int())]:
+                case [(_, int(offset), int())] if size in _NUMBERS and offset in _NUMBERS:
                     return _Storage(key, kind, size, offset)
     raise damaged(path, _KIND, "its pickle refers to no storage")
 
@@ -195,7 +200,7 @@ def _state_dict(value: Any, path: Path) -> tuple[dict[str | bytes, Any], list[st
         if not isinstance(value, dict):
             break
         if any(map(_is_tensor, value.values())):
-            return value, [f"Left out {_some(left)}: beside the weights."] if left else []
+            return value, [f"Left out {some(left)}: beside the weights."] if left else []
         inner = next((key for key in _WRAPPERS if isinstance(value.get(key), dict)), None)
         left += [str(key) for key in value if key != inner]
         value = value.get(inner)
@@ -215,11 +220,18 @@ def _is_tensor(value: Any) -> bool:
 
 
 class _TensorReader:
-    """Make arrays of storages, each of which is converted once."""
+    """Make arrays of storages, each of which is converted once.
 
-    def __init__(self, storages: Storages, path: Path) -> None:
+    Args:
+        storages: The bytes of each.
+        path: Where they are from, for messages.
+        left: How many numbers all tensors together may have.
+    """
+
+    def __init__(self, storages: Storages, path: Path, left: int) -> None:
         self.storages = storages
         self.path = path
+        self.left = left
         self.numbers: dict[tuple[str, str], NDArray[Any]] = {}
 
     def array(self, tensor: Call, name: str) -> NDArray[Any]:
@@ -235,21 +247,29 @@ class _TensorReader:
         storage = _storage(key, self.path)
         numbers = self._numbers(storage)
         first += storage.offset
+        if not len(shape) == len(strides) <= _MOST_DIMENSIONS or not all(
+            isinstance(each, int) and each in _NUMBERS for each in (*shape, *strides, first)
+        ):
+            raise damaged(self.path, _KIND, f"{name!r} has a shape that no storage holds")
         if (
-            not len(shape) == len(strides) <= _MOST_DIMENSIONS
-            or not all(isinstance(each, int) and each >= 0 for each in (*shape, *strides, first))
             # What is repeated by a stride of zero would take more than there is.
-            or math.prod(shape) > numbers.size
-            or _last(first, shape, strides) >= numbers.size
+            math.prod(shape) > numbers.size or _last(first, shape, strides) >= numbers.size
         ):
             raise damaged(
                 self.path,
                 _KIND,
-                f"{name!r} of shape {list(shape[:9])} is not in its storage of {numbers.size:,}",
+                f"{name!r} of shape {list(shape)} is not in its storage of {numbers.size:,}",
             )
+        self.left -= math.prod(shape)
+        if self.left < 0:
+            raise damaged(self.path, _KIND, "its tensors have the same numbers over and over")
         if 0 in shape:
             return numbers[:0]
-        steps = [step * numbers.itemsize for step in strides]
+        # Where there is but one, the step to the next may be any.
+        steps = [
+            step * numbers.itemsize if side > 1 else 0
+            for side, step in zip(shape, strides, strict=True)
+        ]
         return as_strided(numbers[first:], shape, steps, writeable=False)
 
     def _numbers(self, storage: _Storage) -> NDArray[Any]:
@@ -264,11 +284,7 @@ class _TensorReader:
                     f"storage {storage.key} has {len(data):,} bytes, not {storage.size:,} numbers",
                 )
             values = np.frombuffer(data, dtype)
-            if storage.kind == "BFloat16Storage":
-                values = (values.astype(np.uint32) << np.uint32(16)).view(np.float32)
-            elif storage.kind == "HalfStorage":
-                values = values.astype(np.float32)
-            self.numbers[place] = values
+            self.numbers[place] = widened(values, is_bfloat16=storage.kind == "BFloat16Storage")
         return self.numbers[place]
 
 
@@ -285,8 +301,3 @@ def _big_endian(path: Path) -> ModelError:
         path,
         "Save it again on a machine of the usual kind.",
     )
-
-
-def _some(names: list[str]) -> str:
-    more = len(names) - _NAMED
-    return f"{', '.join(names[:_NAMED])}{f' and {more} more' if more > 0 else ''}"

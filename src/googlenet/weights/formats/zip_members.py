@@ -1,4 +1,4 @@
-"""The members of a zip file that is itself a format: NumPy's ``.npz``, PyTorch's ``.pth``."""
+"""The members of a zip file, which may itself be a format: NumPy's ``.npz``, PyTorch's ``.pth``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import struct
 import zipfile
 import zlib
 
-from googlenet.weights.formats.contents import LARGEST_FILE, damaged
+from googlenet.weights.formats.contents import damaged, most_unpacked
 
 # A GoogLeNet with an optimizer's state has some 600 members.
 _MOST_MEMBERS = 10_000
@@ -35,8 +35,8 @@ class ZipMembers:
         names: The members' names in the order of the archive's directory.
 
     Raises:
-        ModelError: The archive is damaged, unpacks to more than ``LARGEST_FILE`` bytes, or its
-            members overlap, have the same name, or are compressed in an unusual way.
+        ModelError: The archive is damaged, unpacks to more than ``most_unpacked``, or its members
+            overlap, have the same name, or are compressed in an unusual way.
     """
 
     def __init__(self, data: bytes, path: str | os.PathLike[str], kind: str) -> None:
@@ -66,8 +66,8 @@ class ZipMembers:
         if sum(member.compress_size for member in members) > len(data):
             raise damaged(path, kind, "its members overlap")
         unpacked = sum(member.file_size for member in members)
-        if unpacked > LARGEST_FILE:
-            raise damaged(path, kind, f"it unpacks to {unpacked:,} bytes")
+        if unpacked > most_unpacked(len(data)):
+            raise damaged(path, kind, f"it unpacks to {unpacked:,} bytes, which no weights do")
 
     def read(self, name: str) -> bytes:
         """Unpack a member, and compare its checksum.
