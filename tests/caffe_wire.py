@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-CONVOLUTION, DROPOUT, INNER_PRODUCT, LRN, POOLING = 4, 6, 14, 15, 17
+CONVOLUTION, DROPOUT, INNER_PRODUCT, LRN, POOLING, RELU = 4, 6, 14, 15, 17, 18
 
 
 def varint(number: int) -> bytes:
@@ -52,3 +52,27 @@ def legacy_layer(name: str, kind: int, *blobs: bytes, settings: bytes = b"") -> 
     """NetParameter.layers with a V1LayerParameter in it."""
     body = message(4, name.encode()) + number(5, kind)
     return message(2, body + b"".join(message(6, each) for each in blobs) + settings)
+
+
+def linked(bottom: str, top: str, *, legacy: bool = False) -> bytes:
+    """The fields that link a layer to others."""
+    first = 2 if legacy else 3
+    return message(first, bottom.encode()) + message(first + 1, top.encode())
+
+
+class Chain:
+    """Layers one behind the other, each with the name of what it gives.
+
+    Attributes:
+        top: What the last one gives.
+        layers: Their bytes.
+    """
+
+    def __init__(self, bottom: str) -> None:
+        self.top = bottom
+        self.layers: list[bytes] = []
+
+    def add(self, name: str, kind: str, *arrays: np.ndarray, settings: bytes = b"") -> None:
+        links = linked(self.top, name)
+        self.layers.append(layer(name, kind, *map(blob, arrays), settings=links + settings))
+        self.top = name

@@ -28,53 +28,63 @@ NORM = wire.number(1, 5) + wire.single(2, 1e-4) + wire.single(3, 0.75)
 TRANSFORM = wire.number(3, 224) + b"".join(wire.single(5, mean) for mean in (104, 117, 123))
 
 
-def small_net() -> bytes:
+CONV_1X1 = wire.number(1, 4) + wire.number(4, 1)
+CONV_3X3 = wire.number(1, 4) + wire.number(4, 3) + wire.number(3, 1)
+
+
+def small_net(*, norms: bool = True, round_mode: int = 0) -> bytes:
     """A caffemodel as Caffe's solver leaves it: the whole training graph, blobs in two layers."""
-    return b"".join(
-        [
-            wire.message(1, b"small"),
-            wire.layer("data", "Data", settings=wire.message(100, TRANSFORM)),
-            wire.layer(
-                "conv1/7x7_s2",
-                "Convolution",
-                wire.blob(WEIGHT),
-                wire.blob(BIAS),
-                settings=wire.message(106, STEM),
-            ),
-            *(
-                wire.layer(f"pool{number}", "Pooling", settings=wire.message(121, MAX_POOL))
-                for number in (1, 2, 3, 4)
-            ),
-            wire.layer("norm", "LRN", settings=wire.message(118, NORM)),
-            wire.layer("loss1/ave_pool", "Pooling", settings=wire.message(121, HEAD_POOL)),
-            wire.layer(
-                "pool5",
-                "Pooling",
-                settings=wire.message(4, b"pool5")
-                + wire.message(121, wire.number(1, 1) + wire.number(2, 7)),
-            ),
-            wire.layer(
-                "drop",
-                "Dropout",
-                settings=wire.message(3, b"pool5") + wire.message(108, wire.single(1, 0.4)),
-            ),
-            wire.layer("fc", "InnerProduct", wire.blob(LINEAR), wire.blob(LINEAR_BIAS)),
-        ]
+    pool = wire.message(121, MAX_POOL + (wire.number(13, round_mode) if round_mode else b""))
+    net = wire.Chain("data")
+    net.add("conv1/7x7_s2", "Convolution", WEIGHT, BIAS, settings=wire.message(106, STEM))
+    net.add("relu1", "ReLU")
+    net.add("pool1", "Pooling", settings=pool)
+    if norms:
+        net.add("norm1", "LRN", settings=wire.message(118, NORM))
+    net.add("conv2", "Convolution", settings=wire.message(106, CONV_1X1))
+    net.add("relu2", "ReLU")
+    net.add("conv3", "Convolution", settings=wire.message(106, CONV_3X3))
+    net.add("relu3", "ReLU")
+    if norms:
+        net.add("norm2", "LRN", settings=wire.message(118, NORM))
+    net.add("pool2", "Pooling", settings=pool)
+    net.add("pool3", "Pooling", settings=pool)
+    head = wire.Chain(net.top)
+    head.add("loss1/ave_pool", "Pooling", settings=wire.message(121, HEAD_POOL))
+    head.add("loss1/fc", "InnerProduct")
+    net.add("pool4", "Pooling", settings=pool)
+    net.add("pool5", "Pooling", settings=wire.message(121, wire.number(1, 1) + wire.number(2, 7)))
+    net.add("drop", "Dropout", settings=wire.message(108, wire.single(1, 0.4)))
+    net.add("fc", "InnerProduct", LINEAR, LINEAR_BIAS)
+    data = wire.layer(
+        "data", "Data", settings=wire.message(4, b"data") + wire.message(100, TRANSFORM)
     )
+    return b"".join([wire.message(1, b"small"), data, *net.layers, *head.layers])
 
 
 def legacy_net(dtype: type = np.float32) -> bytes:
     values = [array.astype(dtype) for array in (WEIGHT, BIAS, LINEAR, LINEAR_BIAS)]
     blobs = [wire.blob(array, legacy=True) for array in values]
+    pool = wire.message(19, MAX_POOL)
+    small = wire.message(10, CONV_1X1)
+    norm = wire.message(18, NORM)
     return b"".join(
-        [
-            wire.legacy_layer(
-                "conv1/7x7_s2", wire.CONVOLUTION, *blobs[:2], settings=wire.message(10, STEM)
-            ),
-            wire.legacy_layer("pool1", wire.POOLING, settings=wire.message(19, MAX_POOL)),
-            wire.legacy_layer("norm", wire.LRN, settings=wire.message(18, NORM)),
-            wire.legacy_layer("fc", wire.INNER_PRODUCT, *blobs[2:]),
-        ]
+        wire.legacy_layer(name, kind, *held, settings=wire.linked(below, name, legacy=True) + more)
+        for name, below, kind, held, more in (
+            ("conv1/7x7_s2", "data", wire.CONVOLUTION, blobs[:2], wire.message(10, STEM)),
+            ("relu1", "conv1/7x7_s2", wire.RELU, [], b""),
+            ("pool1", "relu1", wire.POOLING, [], pool),
+            ("norm1", "pool1", wire.LRN, [], norm),
+            ("conv2", "norm1", wire.CONVOLUTION, [], small),
+            ("relu2", "conv2", wire.RELU, [], b""),
+            ("conv3", "relu2", wire.CONVOLUTION, [], wire.message(10, CONV_3X3)),
+            ("relu3", "conv3", wire.RELU, [], b""),
+            ("norm2", "relu3", wire.LRN, [], norm),
+            ("pool2", "norm2", wire.POOLING, [], pool),
+            ("pool3", "pool2", wire.POOLING, [], pool),
+            ("pool4", "pool3", wire.POOLING, [], pool),
+            ("fc", "pool4", wire.INNER_PRODUCT, blobs[2:], b""),
+        )
     )
 
 
@@ -113,6 +123,8 @@ def test_reads_layers_of_today(tmp_path: Path) -> None:
         dropout=0.4,
         input_size=224,
         mean=(104.0, 117.0, 123.0),
+        scale=1.0,
+        channel_order="bgr",
     )
     assert found.notes == ()
 
@@ -131,7 +143,8 @@ def test_reads_layers_of_2014(dtype: type, tmp_path: Path) -> None:
     assert np.array_equal(found.arrays["fc:0"][0, 0], LINEAR.astype(dtype))
     assert found.facts.stem_padding == "symmetric"
     assert found.facts.local_response_norm == LocalResponseNorm()
-    assert found.facts.last_pool_kernel is None  # one pool of four
+    assert (found.facts.pool_rounding, found.facts.last_pool_kernel) == ("ceil", 3)
+    assert found.facts.conflicts == ()
 
 
 def test_joins_values_that_come_in_runs(tmp_path: Path) -> None:
@@ -146,10 +159,9 @@ def test_a_file_of_weights_alone_says_nothing_of_the_graph(tmp_path: Path) -> No
 
 
 def test_a_graph_with_pools_and_no_norm_has_none(tmp_path: Path) -> None:
-    pool = wire.layer("p", "Pooling", settings=wire.message(121, MAX_POOL + wire.number(13, 1)))
-    facts = read(tmp_path, pool + wire.layer("a", "Convolution", wire.blob(WEIGHT))).facts
+    facts = read(tmp_path, small_net(norms=False, round_mode=1)).facts
     assert (facts.has_local_response_norm, facts.local_response_norm) == (False, None)
-    assert facts.pool_rounding == "floor"
+    assert (facts.pool_rounding, facts.conflicts) == ("floor", ())
 
 
 def test_gradients_are_left_out_and_said(tmp_path: Path) -> None:
@@ -239,7 +251,7 @@ def test_blobs_that_do_not_fit_their_shape_are_refused(
         (
             wire.layer("a", "X", wire.blob(BIAS))
             + wire.layer("n", "LRN", settings=wire.message(118, wire.number(1, 4))),
-            "local_size 4",
+            "size 4",
         ),
         (
             wire.layer("a", "X", wire.blob(BIAS))

@@ -159,6 +159,8 @@ class _Reading:
                 self._hold_size(step, "convolution")
             elif operation.kind == MAX_POOL and operation.strides == (1, 1):
                 self._hold_size(step, "max pool of stride 1")
+                if operation.window != (3, 3):
+                    found.append(f"a {_by(operation.window)} max pool of stride 1")
             elif operation.kind not in (MAX_POOL, PAD, SAME_VALUES) and before.padded != UNPADDED:
                 found.append(f"padding before {operation.kind}")
 
