@@ -80,7 +80,7 @@ oracles: $(ORACLES)/tensorflow/.installed $(ORACLES)/chainer/.installed
 	for script in small slim inception5h keras_port; do \
 	  TF_CPP_MIN_LOG_LEVEL=3 $(ORACLES)/tensorflow/bin/python -m tests.oracles.tensorflow.$$script; \
 	done
-	$(ORACLES)/chainer/bin/python -m tests.oracles.chainer.googlenet
+	PYTHONHASHSEED=0 $(ORACLES)/chainer/bin/python -m tests.oracles.chainer.googlenet
 
 $(ORACLES)/tensorflow/.installed: tests/oracles/tensorflow/requirements.txt
 	$(PYTHON) -m venv $(ORACLES)/tensorflow

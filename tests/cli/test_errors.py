@@ -68,7 +68,8 @@ def test_a_model_that_is_none_exits_with_3(tmp_path: Path) -> None:
         3,
         "model directory does not exist",
         str(where),
-        "Give a directory that holds model.safetensors, such as RUN/best.",
+        "Give a directory that holds model.safetensors, such as RUN/best, another tool's weights "
+        "file, or a name of googlenet weights list.",
     )
 
 

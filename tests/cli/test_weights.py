@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
+from googlenet.weights.model_config import ModelConfig
 from googlenet.weights.published import PUBLISHED
+from googlenet.weights.writing import write_weights
 from tests.cli.command import assert_fails, googlenet
+from tests.narrow import narrow_network, narrow_spec
 
 
 @pytest.fixture
@@ -57,23 +61,49 @@ def test_json_is_one_document_with_a_schema(cache: Path) -> None:
     assert caffe["cached"] is False
 
 
+def places(path: Path, classes: int) -> Path:
+    """A narrow network as a ``.caffemodel``, as Places publishes its own."""
+    network = narrow_network(replace(narrow_spec(classes, name="caffe"), aux=None))
+    config = ModelConfig(
+        spec=network.spec,
+        classes=tuple(f"c{n}" for n in range(classes)),
+        preprocessing=network.spec.preprocessing,
+    )
+    return write_weights(network, config, "caffemodel", path)[0]
+
+
 def test_a_given_file_is_placed_found_and_verified(cache: Path, tmp_path: Path) -> None:
-    given = tmp_path / "mine.h5"
-    given.write_bytes(b"weights")
-    place = cache / "weights" / "keras" / "googlenet_weights.h5"
-    done = weights(cache, "get", "keras", "--from", given)
+    given = places(tmp_path / "mine.caffemodel", 365)
+    place = cache / "weights" / "places365" / "googlenet_places365.caffemodel"
+    done = weights(cache, "get", "places365", "--from", given)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{place}\n", "")
-    assert place.read_bytes() == b"weights"
-    for words in (("path", "keras"), ("get", "keras")):
+    assert place.read_bytes() == given.read_bytes()
+    for words in (("path", "places365"), ("get", "places365")):
         assert weights(cache, *words).stdout == f"{place}\n"
     done = weights(cache, "verify")
-    assert (done.returncode, done.stdout) == (0, "keras: whole\n")
+    told = "places365: whole, as it was given; nobody published a checksum\n"
+    assert (done.returncode, done.stdout) == (0, told)
 
     place.write_bytes(b"damage")
-    for words in (("verify",), ("verify", "keras")):
+    for words in (("verify",), ("verify", "places365")):
         done = weights(cache, *words)
         assert done.returncode == 1
-        assert done.stdout.startswith("keras: damaged, its sha256 is ")
+        assert done.stdout.startswith("places365: damaged, its sha256 is ")
+
+
+def test_without_a_checksum_a_file_is_looked_into(cache: Path, tmp_path: Path) -> None:
+    given = places(tmp_path / "mine.caffemodel", 20)
+    done = weights(cache, "get", "places365", "--from", given)
+    assert_fails(
+        done,
+        3,
+        "file is a caffemodel with 20 classes, and places365 is a caffemodel with 365 classes",
+        str(given),
+        "Give the published file, googlenet_places365.caffemodel.",
+    )
+    given.write_bytes(b"none")
+    assert weights(cache, "get", "places365", "--from", given).returncode == 3
+    assert not cache.exists()
 
 
 def test_a_file_with_another_checksum_is_refused(cache: Path, tmp_path: Path) -> None:

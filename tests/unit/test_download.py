@@ -19,8 +19,11 @@ import pytest
 
 from googlenet.errors import ModelError
 from googlenet.weights.download import cache_folder, get, path, verify
+from googlenet.weights.model_config import ModelConfig
 from googlenet.weights.published_entry import PublishedWeights
+from googlenet.weights.writing import write_weights
 from tests.loopback import Answer, Loopback
+from tests.narrow import narrow_network, narrow_spec
 
 DATA = np.random.default_rng(0).bytes(2**18)
 OTHER = np.random.default_rng(1).bytes(2**18)
@@ -385,12 +388,15 @@ def test_a_given_archive_or_what_was_in_it_is_taken(tmp_path: Path) -> None:
 
 
 def test_without_a_checksum_only_a_given_file_is_taken(tmp_path: Path) -> None:
-    weights = entry(checksums=(), size=None)
+    weights = entry(checksums=(), size=None, classes=3)
     with pytest.raises(ModelError, match="has no known checksum") as caught:
         fetch(weights)
     assert caught.value.fix is not None and "--from weights.bin" in caught.value.fix
-    given = tmp_path / "given.bin"
-    given.write_bytes(DATA)
+    network = narrow_network(narrow_spec(name="caffe", aux=False))
+    config = ModelConfig(
+        spec=network.spec, classes=("a", "b", "c"), preprocessing=network.spec.preprocessing
+    )
+    given = write_weights(network, config, "caffemodel", tmp_path / "given.caffemodel")[0]
     file = get(weights, given)
     assert verify(weights).state == "whole"
     file.write_bytes(OTHER)

@@ -9,7 +9,7 @@ from googlenet.architecture.dialect import Dialect
 from googlenet.architecture.dialect_table import DIALECTS
 from googlenet.errors import UsageError
 
-__all__ = ["DIALECTS", "Dialect", "find_endpoint", "find_parameter"]
+__all__ = ["DIALECTS", "Dialect", "bare_name", "find_endpoint", "find_parameter"]
 
 
 def find_endpoint(name: str) -> str | None:
@@ -41,10 +41,10 @@ def find_parameter(name: str) -> str | None:
 def _find(name: str, tables: Mapping[str, Mapping[str, str]]) -> str | None:
     dialect, colon, rest = name.partition(":")
     if colon and dialect in tables and rest:
-        return tables[dialect].get(rest) or tables[dialect].get(_bare(rest))
+        return tables[dialect].get(rest) or tables[dialect].get(bare_name(rest))
     if name in tables["torchvision"]:
         return tables["torchvision"][name]
-    for written in (name, _bare(name)):
+    for written in (name, bare_name(name)):
         meanings = {
             dialect: table[written] for dialect, table in tables.items() if written in table
         }
@@ -58,7 +58,10 @@ def _find(name: str, tables: Mapping[str, Mapping[str, str]]) -> str | None:
     return None
 
 
-def _bare(name: str) -> str:
-    """Take off what TensorFlow puts around a name: scope, last operation, number of the output."""
-    name = re.sub(r"^(import/)?(InceptionV1/)*", "", name)
+def bare_name(name: str) -> str:
+    """Take off what TensorFlow puts around a name: scope, last operation, number of the output.
+
+    ``InceptionV1/InceptionV1/Mixed_4b/concat:0`` is ``Mixed_4b``.
+    """
+    name = re.sub(r"^(import/)?(InceptionV1/)*(Logits/(?=Predictions))?", "", name)
     return re.sub(r"(/(concat|Relu|MaxPool|AvgPool|BiasAdd))?(:0)?$", "", name)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from googlenet.cli.console import note, write_document, write_result
+from googlenet.errors import ResultError, UsageError
 from googlenet.extras import require
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def convert(
     mean: Path | None = None,
     labels: Path | None = None,
     variant: str | None = None,
+    classifier: str | None = None,
     swap_aux: bool = False,
     imagenet_order: bool = False,
     verify: Path | None = None,
@@ -62,6 +64,7 @@ def convert(
         mean: Caffe's mean, .binaryproto or .npy.
         labels: Class names, a line each, in the order of the logits.
         variant: Version of the network, where names and shapes do not tell it.
+        classifier: The file's layer that gives the logits, where several could.
         swap_aux: The file or the reference names the two heads the other way round, as
             torchvision's outputs did before November 2024.
         imagenet_order: Keep the thousand classes of ILSVRC 2012 alone, in their usual order.
@@ -72,9 +75,13 @@ def convert(
         json: Say everything in one JSON document on standard output.
     """
     require("torch", needed_by="googlenet convert")
-    from googlenet.weights.convert import build_network
+    from googlenet.weights.convert import build_network, in_imagenet_order
     from googlenet.weights.opening import is_model_directory, open_weights, read_foreign
 
+    if not tolerance >= 0:
+        raise UsageError(f"tolerance cannot be {tolerance}", "--tolerance", "Give 0 or more.")
+    if not out:
+        raise UsageError("there is no name to write to", "--out", "Give a directory or a file.")
     model: ForeignModel | None = None
     if to == "model":
         _check_free(out, overwrite)
@@ -84,6 +91,7 @@ def convert(
             "mean": mean,
             "labels": labels,
             "variant": variant,
+            "classifier": classifier,
             "imagenet-order": imagenet_order,
         }
         _check_unused([name for name, value in given.items() if value], file)
@@ -95,8 +103,8 @@ def convert(
             mean=mean,
             labels=labels,
             lineage=variant,
+            classifier=classifier,
             swap_aux=swap_aux,
-            imagenet_order=imagenet_order,
         )
         # What is verified is what is written: float32.
         network, config = build_network(model).float(), model.config
@@ -105,10 +113,14 @@ def convert(
                 note(line)
     compared: list[Agreement] = []
     if verify is not None:
-        compared = _verified(network, verify, swap_aux, tolerance)
+        dialect = model.recognized.match.dialect.name if model is not None else None
+        compared = _verified(network, verify, dialect, swap_aux, tolerance)
         if not json:
             for line in comparison_lines(compared):
                 note(line)
+    if imagenet_order and model is not None:  # the reference has the source's order
+        model = in_imagenet_order(model)
+        network, config = build_network(model).float(), model.config
     written = _write(network, config, to, out, overwrite)
     if json:
         write_document(_to_json(model, config, compared, written))
@@ -123,7 +135,7 @@ def report_lines(model: ForeignModel) -> list[str]:
     values = sum(int(array.size) for array in model.arrays.values())
     made = f", written by {file.producer}" if file.producer else ""
     lines = [
-        f"{file.path.name}: {file.format}{made}; {len(model.arrays)} arrays, {values:,} values"
+        f"{file.path.name}: {file.format}{made}; {len(model.arrays)} arrays, {values:,} values",
     ]
     for title, sentences in (
         ("found", model.found),
@@ -143,12 +155,11 @@ def comparison_lines(compared: list[Agreement]) -> list[str]:
 
 
 def _verified(
-    network: GoogLeNet, reference: Path, swap_aux: bool, tolerance: float
+    network: GoogLeNet, reference: Path, dialect: str | None, swap_aux: bool, tolerance: float
 ) -> list[Agreement]:
-    from googlenet.errors import ResultError
     from googlenet.weights.verification import compare_with_reference
 
-    compared = compare_with_reference(network, reference, swap_aux=swap_aux)
+    compared = compare_with_reference(network, reference, dialect=dialect, swap_aux=swap_aux)
     bad = [each for each in compared if not each.relative <= tolerance]
     if bad:
         raise ResultError(
@@ -156,15 +167,14 @@ def _verified(
             f"{bad[0].relative:.1e} of its largest value; {len(bad)} of {len(compared)} outputs "
             f"are beyond {tolerance:g}; nothing was written",
             reference,
-            "Check the guesses above, above all preprocessing and padding; see --variant and "
-            "--prototxt.",
+            "Check what was guessed, above all padding and local response normalization; see "
+            "--variant and --prototxt.",
         )
     return compared
 
 
 def _check_free(out: str, overwrite: bool) -> None:
     """Refuse to replace a model before any work is done."""
-    from googlenet.errors import UsageError
     from googlenet.weights.model_config import CONFIG
 
     if Path(out, CONFIG).exists() and not overwrite:
@@ -173,8 +183,6 @@ def _check_free(out: str, overwrite: bool) -> None:
 
 def _check_unused(options: list[str], file: str) -> None:
     """Refuse options that say what a model directory says itself."""
-    from googlenet.errors import UsageError
-
     if options:
         raise UsageError(
             f"a model directory is whole; {', '.join(f'--{name}' for name in options)} would not "
@@ -192,11 +200,8 @@ def _write(
 
     for target in SUFFIXES:
         if to == target:
-            lines = [
-                f"{name} {config.titles[name]}" if name in config.titles else name
-                for name in config.classes
-            ]
-            files = write_weights(network, target, out, classes=lines, overwrite=overwrite)
+            files = write_weights(network, config, target, out, overwrite=overwrite)
+            note(f"its input: {config.preprocessing.sentence()}")
             return list(map(str, files))
     save_model(
         out,

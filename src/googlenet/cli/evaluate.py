@@ -54,7 +54,9 @@ def evaluate(
     """
     from googlenet.weights.opening import check_source
 
-    check_source(model)  # a fault here costs nothing to find; PyTorch takes a second to import
+    # A fault here costs nothing to find; PyTorch takes a second to import.
+    if told := check_source(model):
+        note(told)
 
     require("torch", "torchmetrics", needed_by="googlenet evaluate")
     from googlenet.evaluation.evaluate import evaluate as measure

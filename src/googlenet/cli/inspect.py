@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -85,7 +86,10 @@ def inspect(
     if chosen == "json":
         write_document(to_json(drawn, seen.config, seen.foreign))
     elif chosen == "markdown":
-        write_result(_markdown(drawn))
+        told = (
+            [] if seen.foreign is None else [f"    {each}" for each in report_lines(seen.foreign)]
+        )
+        write_result("\n".join([*map(_visible, told), *([""] if told else []), _markdown(drawn)]))
     else:
         report = [] if seen.foreign is None else [*report_lines(seen.foreign), ""]
         write_result("\n".join([*map(_visible, report), _text(drawn, seen.config)]))
@@ -104,12 +108,12 @@ class _Seen:
 def _look(model: str) -> _Seen:
     """Find a variant, a model directory or another tool's file; a variant's name comes first."""
     from googlenet.architecture.variants import VARIANTS, variant
+    from googlenet.weights.opening import is_model_directory, read_foreign
+    from googlenet.weights.published import PUBLISHED
 
     # A directory of a variant's name is reached as ./NAME.
-    if model in VARIANTS or not _is_path(model):
+    if model in VARIANTS or not (_is_path(model) or model in PUBLISHED):
         return _Seen(variant(model))
-    from googlenet.weights.opening import is_model_directory, read_foreign
-
     if is_model_directory(model):
         from googlenet.weights.model_config import read_config
 
@@ -120,7 +124,14 @@ def _look(model: str) -> _Seen:
 
 
 def _is_path(name: str) -> bool:
-    return Path(name).exists() or Path(f"{name}.index").exists() or "/" in name or "\\" in name
+    from googlenet.weights.opening import SUFFIXES
+
+    return (
+        os.path.lexists(name)
+        or os.path.lexists(f"{name}.index")
+        or bool({"/", os.sep} & set(name))
+        or Path(name).suffix in SUFFIXES
+    )
 
 
 def _show_differences(pair: tuple[str, str], chosen: str) -> int:
@@ -182,7 +193,8 @@ def _text(drawn: Table, config: ModelConfig | None) -> str:
         f"(smallest {drawn.smallest_size}x{drawn.smallest_size})"
     ]
     if config is not None:
-        names = ", ".join(config.titles.get(each, each) for each in config.classes[:10])
+        shown = (config.titles.get(each, each).partition(",")[0] for each in config.classes[:10])
+        names = ", ".join(shown)
         more = ", ..." if len(config.classes) > 10 else ""
         lines.append(f"classes: {names}{more}; weights: {config.weights}")
     lines += ["", *aligned([HEADINGS, *_cells(drawn)]), "", *_totals(drawn)]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import App
 
+from googlenet.cli.console import note
+
 if TYPE_CHECKING:
     from googlenet.prediction.classifier import Classifier
     from googlenet.prediction.rows import Row
@@ -59,7 +61,8 @@ def predict(
         if value < 1:
             raise UsageError(f"{name} cannot be {value}", f"--{name}", "Give 1 or more.")
     # Faults that cost nothing to find come before PyTorch, which takes a second to import.
-    check_source(model)
+    if told := check_source(model):
+        note(told)
     listed = None if asks_for_standard_input(files) else find_files(files)
 
     from googlenet.prediction.classifier import load

@@ -13,9 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.architecture.dialect import CLASSIFIERS
+from googlenet.architecture.parameters import parameter_shapes
 from googlenet.errors import ModelError, UsageError
-from googlenet.weights import imagenet, places
-from googlenet.weights.model_config import ModelConfig, library_version
+from googlenet.weights import imagenet
+from googlenet.weights.class_names import name_classes
+from googlenet.weights.formats.contents import WeightsFile
+from googlenet.weights.model_config import (
+    CONFIG,
+    PREPROCESSOR,
+    ModelConfig,
+    library_version,
+    parse_config,
+    read_json,
+)
 from googlenet.weights.model_directory import empty_network
 from googlenet.weights.recognize import Recognized, recognize
 
@@ -51,12 +61,12 @@ def read_model(
     mean: str | os.PathLike[str] | None = None,
     labels: str | os.PathLike[str] | None = None,
     lineage: str | None = None,
+    classifier: str | None = None,
     swap_aux: bool = False,
-    imagenet_order: bool = False,
     classes: Sequence[str] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> ForeignModel:
-    """Read a weights file and tell what network it is of; without torch but for its own formats.
+    """Read a weights file and tell what network it is of, without torch.
 
     Args:
         path: The file.
@@ -64,53 +74,40 @@ def read_model(
         mean: A mean image or three means, for a Caffe network.
         labels: The classes, a line each, in the order of the logits.
         lineage: The variant that it is, where names and shapes do not tell.
+        classifier: The file's layer that gives the logits, where the file does not tell.
         swap_aux: Whether the file names the two heads the other way round.
-        imagenet_order: Whether to keep only the thousand classes of ILSVRC 2012, in its order.
         classes: Name of each logit where it is known, as of published weights; ``labels`` win.
         metadata: More to keep with the model, such as its licence.
 
     Raises:
         ModelError: A file is missing, damaged, or not of a GoogLeNet.
-        UsageError: There is no such variant, or the classes are not ImageNet's.
+        UsageError: There is no such variant, or an option is not for such a file.
     """
     from googlenet.weights.formats.detect import read_weights
 
     file = read_weights(Path(path), prototxt=None if prototxt is None else Path(prototxt))
     if mean is not None:
-        if file.format != "caffemodel":
-            raise UsageError(
-                f"a mean goes with a .caffemodel, not with {file.format}",
-                mean,
-                "Leave it out; the published version's preprocessing is taken.",
-            )
-        from googlenet.weights.formats.caffe import read_mean
-
-        facts = replace(file.facts, mean=read_mean(Path(mean)), channel_order="bgr")
-        file = replace(file, facts=facts)
-    recognized = recognize(file, lineage=lineage, swap_aux=swap_aux)
-    spec, arrays = recognized.spec, dict(recognized.arrays)
-    classes, titles, sentence = _classes(spec.num_classes, labels, classes, file.path)
-    guessed = list(recognized.guessed)
-    if sentence:
-        guessed.append(sentence)
-    dropped = list(recognized.dropped)
-    if imagenet_order:
-        rows = _imagenet_rows(classes, file.path)
-        for name in (f"{each}.{leaf}" for each in CLASSIFIERS for leaf in ("weight", "bias")):
-            if name in arrays:
-                arrays[name] = arrays[name][rows]
-        others = spec.num_classes - 1000
-        if others:
-            dropped.append(f"{others} logits that are none of ILSVRC 2012's classes.")
-        spec = replace(spec, num_classes=1000)
-        classes = imagenet.synsets(1000)
+        file = _with_mean(file, Path(mean))
+    recognized = recognize(file, lineage=lineage, swap_aux=swap_aux, classifier=classifier)
+    own = _own_description(recognized) if lineage is None else None
+    if own is not None:
+        spec, guessed = own.spec, []
+        found: tuple[str, ...] = (_OWN.format(own.spec.variant),)
+        named, titles, sentence = own.classes, own.titles, ""
+        if labels is not None:
+            named, titles, _ = name_classes(spec.num_classes, labels, None, file.path)
+    else:
+        spec, guessed = recognized.spec, list(recognized.guessed)
+        found = recognized.found
+        named, titles, sentence = name_classes(spec.num_classes, labels, classes, file.path)
+    guessed += [sentence] if sentence else []
     config = ModelConfig(
         spec=spec,
-        classes=classes,
-        titles={each: titles[each] for each in classes if each in titles},
+        classes=named,
+        titles={each: titles[each] for each in named if each in titles},
         preprocessing=spec.preprocessing,
         metadata={
-            "weights": "converted",
+            **(own.metadata if own is not None else {"weights": "converted"}),
             "converted_from": file.path.name,
             "format": file.format,
             "dialect": recognized.match.dialect.name,
@@ -122,11 +119,83 @@ def read_model(
     )
     return ForeignModel(
         config=config,
-        arrays=arrays,
+        arrays=recognized.arrays,
         recognized=recognized,
-        found=recognized.found,
+        found=found,
         guessed=tuple(guessed),
-        dropped=tuple(dropped),
+        dropped=recognized.dropped,
+    )
+
+
+_OWN = "The file holds its own description: {}, with its classes and preprocessing."
+
+
+def _with_mean(file: WeightsFile, path: Path) -> WeightsFile:
+    """Put a mean that the user gives in the place of the graph's."""
+    from googlenet.weights.formats.caffe import read_mean
+
+    if file.format != "caffemodel":
+        raise UsageError(
+            f"a mean goes with a .caffemodel, not with {file.format}",
+            path,
+            "Leave it out; the published version's preprocessing is taken.",
+        )
+    mean = read_mean(path)
+    if max(mean) <= 1:
+        raise UsageError(
+            f"the means {', '.join(f'{value:g}' for value in mean)} are on a scale of 0 to 1",
+            path,
+            "Give Caffe's, on a scale of 0 to 255, blue first.",
+        )
+    return replace(file, facts=replace(file.facts, mean=mean, channel_order="bgr"))
+
+
+def _own_description(recognized: Recognized) -> ModelConfig | None:
+    """Return what a file that we wrote says of itself, if its arrays are of that network."""
+    texts = recognized.file.metadata
+    if CONFIG not in texts or PREPROCESSOR not in texts:
+        return None
+    path = recognized.file.path
+    config = parse_config(
+        read_json(texts[CONFIG], path), read_json(texts[PREPROCESSOR], path), path
+    )
+    shapes = {name: array.shape for name, array in recognized.arrays.items()}
+    if shapes != parameter_shapes(config.spec):
+        raise ModelError(
+            "weights file describes another network than its arrays are of",
+            path,
+            "Write the file again with googlenet convert --to safetensors.",
+        )
+    return config
+
+
+def in_imagenet_order(model: ForeignModel) -> ForeignModel:
+    """Keep only the thousand classes of ILSVRC 2012, in its order.
+
+    Raises:
+        UsageError: The classes are not ImageNet's.
+    """
+    rows = _imagenet_rows(model.config.classes, model.recognized.file.path)
+    arrays = dict(model.arrays)
+    for name in (f"{each}.{leaf}" for each in CLASSIFIERS for leaf in ("weight", "bias")):
+        if name in arrays:
+            arrays[name] = arrays[name][rows]
+    others = model.config.spec.num_classes - len(rows)
+    left = f"{others} logits that are none of ILSVRC 2012's classes."
+    spec = replace(model.config.spec, num_classes=len(rows))
+    return replace(
+        model,
+        config=replace(
+            model.config,
+            spec=spec,
+            classes=imagenet.synsets(1000),
+            titles={
+                synset: model.config.titles.get(synset, words)
+                for synset, words in imagenet.names().items()
+            },
+        ),
+        arrays=arrays,
+        dropped=(*model.dropped, *([left] if others else [])),
     )
 
 
@@ -150,60 +219,6 @@ def build_network(model: ForeignModel) -> GoogLeNet:
             state[name] = torch.zeros((), dtype=torch.int64)
     network.load_state_dict(state, assign=True)
     return network.eval()
-
-
-def _classes(
-    count: int,
-    labels: str | os.PathLike[str] | None,
-    known: Sequence[str] | None,
-    path: Path,
-) -> tuple[tuple[str, ...], Mapping[str, str], str]:
-    """Name the logits: by a file, by what is published, by the count of a list, or by number."""
-    if labels is not None:
-        from googlenet.weights.formats.labels import read_labels
-
-        return _split_synsets(_counted(read_labels(Path(labels)), count, labels), labels)
-    if known is not None:
-        return tuple(_counted(known, count, path)), imagenet.names(), ""
-    match count:
-        case 1000 | 1001 | 1008:
-            kind = {1000: "ILSVRC 2012's", 1001: "TF-slim's", 1008: "Inception 5h's"}[count]
-            return (
-                imagenet.synsets(count),
-                imagenet.names(),
-                f"Classes are ImageNet's in {kind} order, since there are {count}.",
-            )
-        case 365:
-            return places.scenes(), {}, "Classes are Places365's, since there are 365."
-        case _:
-            numbered = tuple(f"class_{index}" for index in range(count))
-            return numbered, {}, "Classes are numbered; give their names with --labels."
-
-
-def _counted(named: Sequence[str], count: int, where: str | os.PathLike[str]) -> tuple[str, ...]:
-    if len(named) != count:
-        raise ModelError(
-            f"label file names {len(named)} classes, the weights have {count}",
-            where,
-            "Give one line for each logit, in their order.",
-        )
-    return tuple(named)
-
-
-def _split_synsets(
-    named: tuple[str, ...], labels: str | os.PathLike[str]
-) -> tuple[tuple[str, ...], Mapping[str, str], str]:
-    """Take lines such as ``n01440764 tench, Tinca tinca`` apart, where all are such."""
-    known = imagenet.names()
-    pairs = [line.partition(" ") for line in named]
-    if not all(synset in known for synset, _, _ in pairs):
-        return named, {}, ""
-    titles = {synset: words or known[synset] for synset, _, words in pairs}
-    if len(titles) != len(pairs):
-        raise ModelError(
-            "label file names a synset twice", labels, "Give each logit a class of its own."
-        )
-    return tuple(titles), titles, ""
 
 
 def _imagenet_rows(classes: tuple[str, ...], path: Path) -> list[int]:

@@ -82,7 +82,31 @@ def verify(weights: str | PublishedWeights) -> Verification:
     if checksums is None:
         return Verification(path=file, state="unknown", problem="it has no known checksum")
     problem = misfit(read_bytes(file), checksums)
-    return Verification(path=file, state="damaged" if problem else "whole", problem=problem or "")
+    if problem:
+        return Verification(path=file, state="damaged", problem=problem)
+    known = "" if entry.checksums else "as it was given; nobody published a checksum"
+    return Verification(path=file, state="whole", problem=known)
+
+
+def _check_contents(entry: PublishedWeights, path: Path) -> None:
+    """Look into a file whose checksum nobody published: is it of that network at all?
+
+    Raises:
+        ModelError: It is not.
+    """
+    from googlenet.weights.formats.detect import read_weights
+    from googlenet.weights.recognize import recognize
+
+    file = read_weights(path)
+    found = recognize(file, lineage=entry.variant)
+    given = f"{file.format} with {found.spec.num_classes} classes"
+    published = f"{entry.format} with {entry.classes} classes"
+    if given != published:
+        raise ModelError(
+            f"file is a {given}, and {entry.name} is a {published}",
+            path,
+            f"Give the published file, {entry.file_name}.",
+        )
 
 
 def get(
@@ -109,6 +133,8 @@ def get(
     """
     entry = _entry(weights)
     if from_file is not None:
+        if not entry.checksums:
+            _check_contents(entry, Path(from_file))
         return _copy(entry, Path(from_file))
     found = verify(entry)
     if found.state in ("whole", "unknown"):

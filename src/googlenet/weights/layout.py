@@ -71,10 +71,10 @@ def wrong_shape(
 ) -> ModelError:
     """Make the error for an array of a shape that its place cannot have."""
     return ModelError(
-        f"{match.names.get(ours, ours)} has the shape {tuple(shape)}, which {ours} of a GoogLeNet "
-        f"cannot have{'' if expected is None else f'; it should be {expected}'}",
+        f"{match.names.get(ours, ours)} has the shape {tuple(shape)}, which does not fit what is "
+        f"around it{'' if expected is None else f'; {expected} would'}",
         path,
-        "Give the weights of a GoogLeNet (Inception v1), whole and as its tool saved them.",
+        "Give the weights of one GoogLeNet, whole and as its tool saved them.",
     )
 
 

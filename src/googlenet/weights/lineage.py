@@ -31,6 +31,10 @@ LINEAGES: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# Whose files have such a format, where no name tells.
+_FORMATS = {"caffemodel": "caffe", "keras": "keras", "chainer": "chainer"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """Hold the network that a file is taken to be of.
@@ -60,7 +64,7 @@ def decide(match: Match, shaped: GoogLeNetSpec, file: WeightsFile, lineage: str 
         UsageError: There is no such variant.
     """
     facts = file.facts
-    base = _find(match, shaped, facts) if lineage is None else _asked(lineage, shaped, file)
+    base = _find(match, shaped, file) if lineage is None else _asked(lineage, shaped, file)
     try:
         spec, told = _completed(shaped, base, facts)
     except UsageError as error:
@@ -71,7 +75,7 @@ def decide(match: Match, shaped: GoogLeNetSpec, file: WeightsFile, lineage: str 
         ) from error
     untold = [name for name in _UNPROVED if name not in told and _matters(name, spec)]
     found = [
-        f"The names are those of {match.dialect.title} ({match.dialect.name})."
+        f"The names are {match.dialect.name}'s: {match.dialect.title}."
         if not match.by_order
         else "The names are no known tool's.",
         _shape_sentence(spec),
@@ -84,16 +88,33 @@ def decide(match: Match, shaped: GoogLeNetSpec, file: WeightsFile, lineage: str 
             for name, value in told.items()
         )
         found.append(f"The graph says: {listed}.")
-    why = "as you said" if lineage is not None else "whose names and shapes these are"
-    guessed = [f"It is taken for {base.variant}, {why}."]
+    guessed = [f"It is taken for {base.variant}, {_why(match, shaped, base, file, lineage)}."]
+    if _folded(shaped, facts) and base.batch_norm is not None:
+        guessed.append("Its batch normalization was folded into the convolutions.")
     if untold:
         listed = ", ".join(_UNPROVED[name] for name in untold)
         guessed.append(f"From that version, since no shape shows it: {listed}.")
-    source = "from the mean that was given, the rest " if facts.mean is not None else ""
+    source = "of the file's mean, and for the rest " if facts.mean is not None else ""
     guessed.append(
         f"Preprocessing is {source}that of {base.variant}: {spec.preprocessing.sentence()}."
     )
     return Decision(spec=spec, found=tuple(found), guessed=tuple(guessed))
+
+
+def _why(
+    match: Match,
+    shaped: GoogLeNetSpec,
+    base: GoogLeNetSpec,
+    file: WeightsFile,
+    lineage: str | None,
+) -> str:
+    if lineage is not None:
+        return "as you said"
+    if not _fits(base, shaped, file.facts):
+        return "the nearest published version"
+    if base.variant in LINEAGES.get(match.dialect.name, ()) and not match.by_order:
+        return "whose names and shapes these are"
+    return "whose shapes these are"
 
 
 # What neither names nor shapes prove, in words.
@@ -108,32 +129,44 @@ _UNPROVED = {
 }
 
 
-def _find(match: Match, shaped: GoogLeNetSpec, facts: GraphFacts) -> GoogLeNetSpec:
+def _find(match: Match, shaped: GoogLeNetSpec, file: WeightsFile) -> GoogLeNetSpec:
     """Choose the version: the dialect's own, else any that fits, else the nearest kind."""
-    usual = (
-        [] if match.by_order else [VARIANTS[each] for each in LINEAGES.get(match.dialect.name, ())]
-    )
+    facts = file.facts
+    spoken = _FORMATS.get(file.format, "") if match.by_order else match.dialect.name
+    usual = [VARIANTS[each] for each in LINEAGES.get(spoken, ())]
     for candidates in (usual, list(VARIANTS.values())):
         fitting = [each for each in candidates if _fits(each, shaped, facts)]
         same_classes = [each for each in fitting if each.num_classes == shaped.num_classes]
         if fitting:
             return (same_classes or fitting)[0]
+    if _folded(shaped, facts):
+        return VARIANTS["bn" if shaped.kernel_5x5 == 5 else "torchvision"]
     if usual and _same_kind(usual[0], shaped):
         return usual[0]
     for name in ("slim", "torchvision", "bn", "caffe"):
         if _same_kind(VARIANTS[name], shaped):
             return VARIANTS[name]
-    # Batch normalization that an export has folded away leaves biases behind 3x3 kernels.
     return VARIANTS["torchvision"]
+
+
+def _folded(shaped: GoogLeNetSpec, facts: GraphFacts) -> bool:
+    """Tell whether batch normalization was folded away: biases, and nothing else normalizes."""
+    return shaped.batch_norm is None and (
+        shaped.kernel_5x5 == 3 or facts.has_local_response_norm is False
+    )
 
 
 def _asked(name: str, shaped: GoogLeNetSpec, file: WeightsFile) -> GoogLeNetSpec:
     base = variant(name)
-    if not _same_kind(base, shaped):
+    norm = shaped.batch_norm
+    # A missing scale is a scale of one.
+    scaled = shaped if norm is None else replace(shaped, batch_norm=replace(norm, gamma=True))
+    if not (_same_kind(base, shaped) or _same_kind(base, scaled)):
         raise ModelError(
-            f"weights are not of the variant {name}: {_shape_sentence(shaped)[:-1]}",
+            f"weights are not of the variant {name}: they have {_kind(shaped)}, and it has "
+            f"{_kind(base)}",
             file.path,
-            f"Leave the variant out; {name} has {_kind(base)}.",
+            "Leave the variant out, and it is told by the shapes.",
         )
     return base
 
@@ -215,6 +248,8 @@ def _policy(policy: Preprocessing, facts: GraphFacts) -> Preprocessing:
 def _matters(name: str, spec: GoogLeNetSpec) -> bool:
     if name == "aux_pooling":
         return spec.aux is not None
+    if name == "local_response_norm":
+        return spec.local_response_norm is not None
     return name != "batch_norm_eps" or spec.batch_norm is not None
 
 

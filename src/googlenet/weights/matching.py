@@ -10,9 +10,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from googlenet.architecture.dialect import CLASSIFIERS, LINEARS, MODULE_UNITS, STEM, UNITS
+from googlenet.architecture.dialect import LINEARS, MODULE_UNITS, STEM, UNITS
 from googlenet.architecture.dialects import DIALECTS, Dialect
 from googlenet.errors import ModelError
+from googlenet.weights.classifiers import find_classifiers
 from googlenet.weights.formats.contents import WeightsFile
 
 # Wrappers put their own name before every layer's; it is found at these.
@@ -50,11 +51,16 @@ class Match:
     by_order: bool = False
 
 
-def match_names(file: WeightsFile) -> Match:
+def match_names(file: WeightsFile, classifier: str | None = None) -> Match:
     """Find the dialect that explains the most names, then the arrays by our names.
 
+    Args:
+        file: What a reader gave.
+        classifier: The file's layer that gives the logits, where the user says so.
+
     Raises:
-        ModelError: The file is of another network, or arrays are missing.
+        ModelError: The file is of another network, arrays are missing, or it does not tell which
+            layer is the classifier.
     """
     best: tuple[int, Dialect, dict[str, str], str] | None = None
     for dialect in DIALECTS.values():
@@ -75,14 +81,14 @@ def match_names(file: WeightsFile) -> Match:
     missing = [unit for unit in MAIN_UNITS if f"{unit}.conv.weight" not in named]
     if missing:
         raise _missing([_name(dialect, prefix, unit) for unit in missing], file.path)
-    taken = set(named.values())
-    surplus = [name for name in file.arrays if name not in taken]
-    renamed = _renamed_classifiers(file, dialect, named, surplus, prefix)
+    renamed = find_classifiers(file, dialect, named, prefix, classifier)
     for ours, layer in renamed.items():
         for leaf, pattern in dialect.linear.items():
+            named.pop(f"{ours}.{leaf}", None)
             if pattern.format(layer) in file.arrays:
                 named[f"{ours}.{leaf}"] = pattern.format(layer)
-                surplus.remove(pattern.format(layer))
+    taken = set(named.values())
+    surplus = [name for name in file.arrays if name not in taken]
     return Match(
         dialect=dialect,
         arrays={ours: file.arrays[theirs] for ours, theirs in named.items()},
@@ -104,47 +110,6 @@ def _prefixes(names: Iterable[str], dialect: Dialect) -> set[str]:
         if name.endswith(end)
     )
     return {"", *(prefix for prefix, _ in found.most_common(_MOST_PREFIXES))}
-
-
-def _renamed_classifiers(
-    file: WeightsFile,
-    dialect: Dialect,
-    named: Mapping[str, str],
-    surplus: Iterable[str],
-    prefix: str,
-) -> dict[str, str]:
-    """Find classifiers that fine-tuning has renamed, by what they read and by what is left."""
-    open_places = [
-        each
-        for each in CLASSIFIERS
-        if f"{each}.weight" not in named
-        and (each == "fc" or f"{each.partition('.')[0]}.fc1.weight" in named)
-    ]
-    before, _, after = dialect.linear["weight"].partition("{}")
-    layers = [
-        name.removeprefix(before).removesuffix(after)
-        for name in surplus
-        if name.startswith(before)
-        and name.endswith(after)
-        and sum(size > 1 for size in file.arrays[name].shape) in (1, 2)
-        and _CLASSIFIER_INPUTS in file.arrays[name].shape
-    ]
-    renamed: dict[str, str] = {}
-    for place in open_places:
-        usual = prefix + dialect.layers[place] if place in dialect.layers else None
-        alike = [layer for layer in layers if usual and layer.startswith(usual)]
-        if alike:
-            renamed[place] = alike[0]
-            layers.remove(alike[0])
-    for place in (place for place in open_places if place not in renamed):
-        # The main classifier comes last in every tool that keeps an order.
-        if place == "fc" and layers:
-            renamed[place] = layers[-1]
-    return renamed
-
-
-# Both the main classifier and the heads' read so many values, in every published version.
-_CLASSIFIER_INPUTS = 1024
 
 
 def _match_order(file: WeightsFile) -> Match:
@@ -200,8 +165,9 @@ def _another_network(file: WeightsFile) -> ModelError:
         f"{name} {tuple(array.shape)}" for name, array in list(file.arrays.items())[:_NAMED]
     )
     return ModelError(
-        f"weights file is not of a GoogLeNet: it has {len(file.arrays)} arrays, "
-        f"{f'beginning with {first}' if first else 'so no weights at all'}",
+        f"weights file is not of a GoogLeNet: its arrays begin with {first}"
+        if first
+        else "weights file is not of a GoogLeNet: it has no arrays",
         file.path,
         "Give the weights of a GoogLeNet (Inception v1).",
     )

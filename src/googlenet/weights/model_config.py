@@ -103,11 +103,26 @@ def read_config(directory: str | os.PathLike[str]) -> ModelConfig:
     """
     root = Path(directory)
     _check_directory(root)
-    path = root / CONFIG
-    config = _read_json(path)
+    return parse_config(_read_json(root / CONFIG), _read_json(root / PREPROCESSOR), root)
+
+
+def parse_config(
+    config: Mapping[str, Any], preprocessor: Mapping[str, Any], root: Path
+) -> ModelConfig:
+    """Check what the two configuration files say.
+
+    Args:
+        config: Contents of ``config.json``.
+        preprocessor: Contents of ``preprocessor_config.json``.
+        root: The directory, or the file, that they are from.
+
+    Raises:
+        ModelError: They are none that this version can use.
+    """
+    path = root / CONFIG if root.is_dir() else root
     _check_origin(config, path)
     preprocessing = Preprocessing.from_config(
-        _read_json(root / PREPROCESSOR), str(root / PREPROCESSOR)
+        preprocessor, str(root / PREPROCESSOR if root.is_dir() else root)
     )
     try:
         spec = GoogLeNetSpec.from_config(config["spec"], str(path))
@@ -147,7 +162,8 @@ def _check_directory(root: Path) -> None:
         raise ModelError(
             "model directory is a file" if root.exists() else "model directory does not exist",
             root,
-            "Give a directory that holds model.safetensors, such as RUN/best.",
+            "Give a directory that holds model.safetensors, such as RUN/best, another tool's weights "
+            "file, or a name of googlenet weights list.",
         )
     missing = [name for name in (CONFIG, PREPROCESSOR, WEIGHTS) if not (root / name).exists()]
     if len(missing) == 3 and (root / "best" / CONFIG).exists():
@@ -185,16 +201,26 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST_CONFIG:
             raise _garbled(path, "it is too long")
-        # NaN and Infinity are no JSON, and no setting here may be either.
-        document = json.loads(
-            path.read_text(encoding="utf-8"), parse_constant=_refuse, parse_float=_finite
-        )
+        return read_json(path.read_text(encoding="utf-8"), path)
     except OSError as error:
         raise ModelError(
             f"configuration cannot be read: {error.strerror}",
             path,
             "Check the path and its rights.",
         ) from error
+    except UnicodeDecodeError as error:
+        raise _garbled(path, f"not JSON ({error})") from error
+
+
+def read_json(text: str, path: Path) -> dict[str, Any]:
+    """Read a JSON object from text.
+
+    Raises:
+        ModelError: It is none, or holds a number that is no number.
+    """
+    try:
+        # NaN and Infinity are no JSON, and no setting here may be either.
+        document = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         raise _garbled(path, f"not JSON ({error})") from error
     if not isinstance(document, dict):

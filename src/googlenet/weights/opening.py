@@ -40,26 +40,42 @@ def open_weights(source: Source) -> tuple[GoogLeNet, ModelConfig, tuple[str, ...
     return build_network(model).float(), model.config, model.guessed
 
 
-def check_source(source: Source) -> None:
+def check_source(source: Source) -> str:
     """Find the faults of a model directory that cost nothing to find, without torch.
+
+    Returns:
+        What a user should know before trusting results; nothing of a model directory and of
+        published weights.
 
     Raises:
         ModelError: The source is neither published weights nor a file, and no whole directory.
     """
     if is_model_directory(source):
         read_config(source)
+        return ""
+    name = os.fspath(source)
+    told = f"{name} is another tool's file; googlenet inspect {name} says what was guessed of it"
+    return "" if name in PUBLISHED else told
 
 
 def is_model_directory(source: Source) -> bool:
     """Tell a model directory, or what should have been one, from published weights and files."""
-    if os.fspath(source) in PUBLISHED:
+    name = os.fspath(source)
+    if name in PUBLISHED:
         return False
-    path = Path(source)
-    if path.is_dir():
+    path = Path(name)
+    if os.path.isdir(path):
         tensorflow = (*path.glob("checkpoint"), *path.glob("*.index"), *path.glob("saved_model.pb"))
         return (path / CONFIG).exists() or not tensorflow
     # TensorFlow names a checkpoint by a prefix of its files.
-    return not (path.exists() or path.with_name(f"{path.name}.index").exists())
+    is_file = os.path.lexists(path) or os.path.lexists(f"{name}.index")
+    return not is_file and path.suffix not in SUFFIXES
+
+
+# A missing file of these is called one.
+SUFFIXES = frozenset(
+    (".caffemodel", ".ckpt", ".h5", ".npz", ".onnx", ".pb", ".pt", ".pth", ".safetensors")
+)
 
 
 def read_foreign(source: Source, *, lineage: str | None = None, **options: Any) -> ForeignModel:

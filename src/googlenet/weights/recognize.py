@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.architecture.dialect import BRANCH_ENDS, BRANCHES, HEADS, STEM, UNITS
+from googlenet.architecture.dialect import BRANCH_ENDS, BRANCHES, CLASSIFIERS, HEADS, STEM, UNITS
 from googlenet.architecture.parameters import parameter_shapes
 from googlenet.architecture.spec import (
     AUX_PLACES,
@@ -59,7 +59,11 @@ class Recognized:
 
 
 def recognize(
-    file: WeightsFile, *, lineage: str | None = None, swap_aux: bool = False
+    file: WeightsFile,
+    *,
+    lineage: str | None = None,
+    swap_aux: bool = False,
+    classifier: str | None = None,
 ) -> Recognized:
     """Tell what network the arrays are of.
 
@@ -67,12 +71,13 @@ def recognize(
         file: What a reader gave.
         lineage: The variant that the user says it is; what no shape shows is taken from it.
         swap_aux: Whether the file names the two heads the other way round.
+        classifier: The file's layer that gives the logits, where the file does not tell.
 
     Raises:
         ModelError: It is no GoogLeNet, arrays are missing, or one has a shape that cannot be.
         UsageError: There is no such variant.
     """
-    match = match_names(file)
+    match = match_names(file, classifier)
     if file.facts.conflicts:
         raise ModelError(
             f"the file's graph is of no GoogLeNet that is known: {'; '.join(file.facts.conflicts)}",
@@ -104,11 +109,17 @@ def recognize(
     if match.by_order:
         assumed.append("The names say nothing; layers were told by their order and shapes.")
     kept = tuple(parameter_shapes(spec))
+    for name in CLASSIFIERS:
+        if f"{name}.bias" in kept and f"{name}.bias" not in arrays:
+            weight = arrays[f"{name}.weight"]
+            arrays[f"{name}.bias"] = np.zeros(len(weight), weight.dtype)
+            assumed.append(f"{name} has no bias; zeros are taken.")
     missing = [name for name in kept if name not in arrays]
     if missing:
-        shown = ", ".join(match.names.get(name, name) for name in missing[:3])
+        theirs = [_their_name(match, name) for name in missing[:3]]
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise ModelError(
-            f"weights file lacks {len(missing)} arrays, {shown} among them",
+            f"weights file lacks {', '.join(theirs)}{more}",
             file.path,
             "Give the whole file, as its tool saved it.",
         )
@@ -127,6 +138,14 @@ def recognize(
         guessed=(*decision.guessed, *assumed),
         dropped=(*dropped, *file.notes),
     )
+
+
+def _their_name(match: Match, name: str) -> str:
+    """Return what the file's tool calls a parameter of ours."""
+    for theirs, ours in match.dialect.parameters.items():
+        if ours == name:
+            return match.prefix + theirs
+    return name
 
 
 def _check_numbers(match: Match, arrays: Mapping[str, NDArray[Any]], path: Path) -> None:
@@ -217,7 +236,8 @@ def _heads(match: Match, arrays: dict[str, NDArray[Any]]) -> tuple[AuxHeads | No
     whole = all(f"{head}.conv.conv.weight" in arrays for head in HEADS) and all(
         f"{layer}.weight" in arrays for layers in HEAD_LAYERS for layer in layers[1:]
     )
-    if whole:
+    counts = {len(arrays[f"{each}.weight"]) for each in CLASSIFIERS if f"{each}.weight" in arrays}
+    if whole and len(counts) == 1:
         conv, hidden = arrays["aux1.conv.conv.weight"], arrays["aux1.fc1.weight"]
         return AuxHeads(conv_channels=conv.shape[0], hidden=hidden.shape[0]), []
     parts = [name for name in arrays if name.startswith(tuple(f"{head}." for head in HEADS))]
@@ -225,6 +245,8 @@ def _heads(match: Match, arrays: dict[str, NDArray[Any]]) -> tuple[AuxHeads | No
         del arrays[name]
     if not parts:
         return None, []
+    if whole:
+        return None, ["The auxiliary heads are for other classes than the classifier."]
     return None, [f"The auxiliary heads are not whole; their {len(parts)} arrays are left out."]
 
 
@@ -246,6 +268,11 @@ def _shapes(
     def width(unit: str) -> int:
         return int(arrays[f"{unit}.conv.weight"].shape[0])
 
+    for unit in (each for each in UNITS if f"{each}.bn.running_var" in arrays):
+        told = {arrays[f"{unit}.{leaf}"].size for leaf in ("bn.bias", *_BN_BUFFERS)}
+        if len(told) == 1 and width(unit) not in told:  # the many are right, the one is wrong
+            name = f"{unit}.conv.weight"
+            raise wrong_shape(match, name, match.arrays[name].shape, path)
     first, reduce, last = (width(unit) for unit in STEM)
     kernel = int(arrays["inception3a.branch3.1.conv.weight"].shape[-1])
     if kernel not in (1, 3, 5, 7):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.architecture.dialects import find_endpoint
+from googlenet.architecture.dialects import bare_name, find_endpoint
 from googlenet.errors import DataError
 from googlenet.weights.layout import swapped_head
 
@@ -20,8 +19,13 @@ if TYPE_CHECKING:
 
 INPUT = "input"
 
-# Names that tools give to the probabilities, which are no endpoint of ours.
-PROBABILITIES = ("prob", "probabilities", "prob_1", "softmax2", "output2", "Predictions")
+# Tools' names of probabilities, which are no endpoint of ours, and the logits they are made from.
+PROBABILITIES = {
+    **dict.fromkeys(("prob", "prob_1", "probabilities", "softmax"), "logits"),
+    **dict.fromkeys(("softmax2", "output2", "Predictions", "Predictions/Reshape_1"), "logits"),
+    "softmax0": "aux1",
+    "softmax1": "aux2",
+}
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,11 @@ class Agreement:
 
 
 def compare_with_reference(
-    network: GoogLeNet, reference: str | os.PathLike[str], *, swap_aux: bool = False
+    network: GoogLeNet,
+    reference: str | os.PathLike[str],
+    *,
+    dialect: str | None = None,
+    swap_aux: bool = False,
 ) -> list[Agreement]:
     """Run the network on a reference's input and compare every output that the reference has.
 
@@ -57,7 +65,9 @@ def compare_with_reference(
         network: The network; it computes in its own precision, in eval mode.
         reference: An ``.npz`` with ``input``, (N, 3, H, W) or (N, H, W, 3), as the source's network
             got it, after its preprocessing; and any of its activations under the name of any
-            dialect: (N, C, H, W), (N, H, W, C) or (N, C). ``prob`` holds the probabilities.
+            dialect: (N, C, H, W), (N, H, W, C) or (N, C); probabilities as ``prob`` or under a
+            tool's name of them.
+        dialect: Whose meaning of a name comes first: that of the file the network is from.
         swap_aux: Whether the reference names the two heads the other way round.
 
     Returns:
@@ -81,44 +91,66 @@ def compare_with_reference(
         )
     if inputs.shape[1] != 3:
         inputs = inputs.transpose(0, 3, 1, 2)
-    names = {name: _endpoint(name, swap_aux) for name in arrays if name != INPUT}
-    if not names:
+    endpoints = {name: _endpoint(name, dialect, swap_aux) for name in arrays if name != INPUT}
+    if not endpoints:
         raise DataError(
             "reference has an input and no output", reference, "Save the outputs beside it."
         )
+    broken = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if broken:
+        raise DataError(
+            f"reference holds values in {broken[0]} that are not finite",
+            reference,
+            "Save what the source computes for an ordinary image.",
+        )
     kind = next(network.parameters()).dtype
     images = torch.from_numpy(np.ascontiguousarray(inputs, np.float64)).to(kind)
-    wanted = {"logits" if each == "prob" else each for each in names.values()}
+    wanted = {endpoint for endpoint, _ in endpoints.values()}
     with torch.inference_mode():
         seen = {name: each.numpy() for name, each in network.endpoints(images, wanted).items()}
-    if "prob" in names.values():
-        exponents = np.exp(seen["logits"] - seen["logits"].max(axis=1, keepdims=True))
-        seen["prob"] = exponents / exponents.sum(axis=1, keepdims=True)
-    return [_compared(name, endpoint, seen, arrays, reference) for name, endpoint in names.items()]
+    return [
+        _compared(
+            name,
+            endpoint,
+            _softmax(seen[endpoint]) if soft else seen[endpoint],
+            arrays[name],
+            reference,
+        )
+        for name, (endpoint, soft) in endpoints.items()
+    ]
 
 
-def _endpoint(name: str, swap_aux: bool) -> str:
-    if name in PROBABILITIES:
-        return "prob"
-    ours = find_endpoint(name) or name
-    return swapped_head(ours) if swap_aux else ours
+def _endpoint(name: str, dialect: str | None, swap_aux: bool) -> tuple[str, bool]:
+    """Return our endpoint for a name, and whether the name is of its probabilities."""
+    soft = PROBABILITIES.get(bare_name(name))
+    ours = soft
+    if ours is None and dialect is not None:
+        ours = find_endpoint(f"{dialect}:{name}")
+    ours = ours or find_endpoint(name) or name
+    return (swapped_head(ours) if swap_aux else ours), soft is not None
+
+
+def _softmax(logits: NDArray[Any]) -> NDArray[Any]:
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True))
 
 
 def _compared(
     name: str,
     endpoint: str,
-    seen: Mapping[str, NDArray[Any]],
-    arrays: Mapping[str, NDArray[Any]],
+    ours: NDArray[Any],
+    reference_values: NDArray[Any],
     reference: str | os.PathLike[str],
 ) -> Agreement:
-    ours, theirs = seen[endpoint], np.asarray(arrays[name], np.float64)
+    theirs = np.asarray(reference_values, np.float64)
     if theirs.ndim == 4 and ours.ndim == 4 and theirs.shape != ours.shape:
         theirs = theirs.transpose(0, 3, 1, 2)
-    if theirs.size == ours.size and theirs.shape[0] == ours.shape[0] and ours.ndim == 2:
-        theirs = theirs.reshape(ours.shape)  # (N, C, 1, 1), and the like
+    if theirs.size == ours.size and ours.ndim == 2 and len(theirs) in (len(ours), theirs.size):
+        theirs = theirs.reshape(ours.shape)  # (N, C, 1, 1), or (C,) for one image
     if theirs.shape != ours.shape:
         raise DataError(
-            f"reference's {name} has the shape {arrays[name].shape}, the network's is {ours.shape}",
+            f"reference's {name} has the shape {reference_values.shape}, the network's is "
+            f"{ours.shape}",
             reference,
             "Save what the same network gave for the same input.",
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ def read_labels(path: Path) -> tuple[str, ...]:
             the ``id2label`` of a configuration.
 
     Raises:
-        ModelError: The file cannot be read, or a name is missing, empty or there twice.
+        ModelError: The file cannot be read, or a name is missing or empty.
     """
     data = read_bytes(path)
     if len(data) > LARGEST_FILE:
@@ -40,14 +39,6 @@ def read_labels(path: Path) -> tuple[str, ...]:
     for number, name in enumerate(names, start=1):
         if not name.strip():
             raise _bad(path, f"has no name in {unit} {number:,}")
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
-        where = [number for number, each in enumerate(names, start=1) if each == name]
-        raise ModelError(
-            f"label file has the name {name!r} twice, in {unit} {where[0]:,} and {where[1]:,}",
-            path,
-            "Tell the two apart, for example by their synsets.",
-        )
     return tuple(names)
 
 
