@@ -104,7 +104,7 @@ def test_everything_installed_by_the_makefile_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"]]
-    for extra in ("torch", "demo", "test", "check"):
+    for extra in ("torch", "demo", "convert", "test", "check"):
         wanted += extras[extra]
     for requirement in wanted:
         assert re.split(r"[<>=;\[ ]", requirement)[0].lower() in pinned, requirement
