@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from onnx import helper, numpy_helper
 from googlenet.architecture.dialects import DIALECTS
 from googlenet.architecture.variants import variant
 from googlenet.weights.formats.onnx import read
+from tests.narrow import narrow_network, narrow_spec
 from tests.oracles import golden
 
 from . import goldens
@@ -127,3 +130,28 @@ def test_every_endpoint_is_onnxruntimes(
         assert theirs.std() > 1e-2 * largest > 0, f"{endpoint}: the activations vanished"
         differences[endpoint] = float(np.abs(mine - theirs.reshape(mine.shape)).max() / largest)
     agree(f"{name} <-> onnxruntime on ONNX's own graph", "float32", differences, 1e-4)
+
+
+@pytest.mark.parametrize("name", ["caffe", "inception5h", "slim", "torchvision"])
+def test_what_pytorch_exports_computes_the_same_once_read(
+    name: str, tmp_path: Path, agree: Agree
+) -> None:
+    """PyTorch writes normalization and padding as the operations that they are made of."""
+    path = tmp_path / "graph.onnx"
+    spec = replace(narrow_spec(name=name, aux=False), aux=None)
+    with warnings.catch_warnings():
+        # It says that this is the older of its two exporters.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(narrow_network(spec), torch.zeros(1, 3, 64, 64), str(path), dynamo=False)
+    session = onnxruntime.InferenceSession(path)
+    images = golden.draw_images(64, 60.0, count=1).astype(np.float32)
+    (theirs,) = session.run(None, {session.get_inputs()[0].name: images})
+    file = read(path)
+    assert file.facts.conflicts == ()
+    network = goldens.network(goldens.recognized(file))
+    with torch.inference_mode():
+        ours = network(torch.from_numpy(images).double()).numpy()
+    largest = np.abs(theirs).max()
+    assert theirs.std() > 1e-2 * largest > 0, "the logits vanished"
+    difference = float(np.abs(ours - theirs).max() / largest)
+    agree(f"{name} <-> onnxruntime on PyTorch's export", "float32", {"logits": difference}, 1e-4)

@@ -17,7 +17,12 @@ from numpy.typing import NDArray
 from googlenet.errors import ModelError
 from googlenet.weights.formats.archive import only_member
 from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes
-from googlenet.weights.formats.graphdef_facts import BATCH_NORMS, Node, graph_facts, second_input
+from googlenet.weights.formats.graphdef_facts import (
+    BATCH_NORMS,
+    Node,
+    graphdef_facts,
+    second_input,
+)
 from googlenet.weights.formats.schema import message_types, parse
 from googlenet.weights.formats.tensorflow_tensor import (
     FLOATING,
@@ -94,14 +99,16 @@ def read(path: Path) -> WeightsFile:
         raise _no_graph(data, path)
     arrays = _constants(nodes, len(data), path)
     idle = _idle_scales(arrays, nodes)
+    facts, notes = graphdef_facts(nodes, path)
+    if idle:
+        left_out = f"Left out scales of batch normalization that are 1 throughout: {len(idle)}."
+        notes = (left_out, *notes)
     return WeightsFile(
         format="graphdef",
         path=path,
         arrays={name: array for name, array in arrays.items() if name not in idle},
-        facts=graph_facts(nodes),
-        notes=(f"Left out scales of batch normalization that are 1 throughout: {len(idle)}.",)
-        if idle
-        else (),
+        facts=facts,
+        notes=notes,
     )
 
 

@@ -123,14 +123,15 @@ def _windowed(node: Node, numbers: Numbers) -> dict[str, Any]:
     rule = node.text("auto_pad")
     # The two differ in where an odd pixel goes, which strides of 1 do not leave.
     same = rule == "SAME_UPPER" or (rule == "SAME_LOWER" and strides == (1, 1))
-    odd = (rule == "SAME_LOWER" and not same) or len(pads) != 4
+    before = rule == "SAME_LOWER" and not same
+    known = len(pads) == 4 and not before
     return {
         "kind": _KINDS[node.op],
         "window": window,
         "strides": strides,
-        "padding": "same" if same else None if odd else pads,
+        "padding": "same" if same else pads if known else None,
         "rounds_up": bool(node.integer("ceil_mode", 0)),
-        "problem": f"a {node.op} with its padding before" if odd else "",
+        "problem": f"the odd pixel of padding before what {node.op} reads" if before else "",
     }
 
 
