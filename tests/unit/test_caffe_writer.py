@@ -107,7 +107,6 @@ def test_heads_are_outputs_when_asked_for() -> None:
         ({"pool_rounding": "same"}, "'same'"),
         ({"pool_rounding": "floor"}, "'floor'"),
         ({"pool_rounding": "end"}, "'end'"),
-        ({"local_response_norm": LocalResponseNorm(size=4)}, "odd number of channels, not 4"),
     ],
 )
 def test_what_caffe_cannot_compute_is_refused(changes: dict[str, object], says: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import replace
 
@@ -246,3 +247,12 @@ def test_unknown_variants_and_impossible_specs_are_refused() -> None:
             replace(variant("bn"), **{field: value})
     with pytest.raises(UsageError, match=r"aux\.pooling cannot be 'mean'"):
         replace(variant("bn"), aux=AuxHeads(pooling="mean"))
+
+
+@pytest.mark.parametrize(
+    "norm",
+    [LocalResponseNorm(size=4), LocalResponseNorm(size=0), LocalResponseNorm(alpha=math.nan)],
+)
+def test_a_normalization_that_cannot_be_is_refused(norm: LocalResponseNorm) -> None:
+    with pytest.raises(UsageError, match="local response normalization cannot be"):
+        replace(VARIANTS["caffe"], local_response_norm=norm)

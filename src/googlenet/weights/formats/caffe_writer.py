@@ -243,13 +243,6 @@ def _check(spec: GoogLeNetSpec) -> None:
             where,
             "Write it as safetensors.",
         )
-    norm = spec.local_response_norm
-    if norm is not None and norm.size % 2 == 0:
-        raise UsageError(
-            f"Caffe normalizes over an odd number of channels, not {norm.size}",
-            where,
-            "Write it as safetensors.",
-        )
 
 
 def _head_window(spec: GoogLeNetSpec, size: int, sides: Mapping[str, int]) -> tuple[int, int]:
