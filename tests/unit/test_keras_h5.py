@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import h5py
@@ -162,3 +163,130 @@ def test_truncated_files_are_refused(tmp_path: Path) -> None:
     for length in range(0, len(data) // 2, 499):
         path.write_bytes(data[:length])
         assert "Keras HDF5 file is damaged" in problem(path)
+
+
+def described(folder: Path, *layers: tuple[str, dict[str, object]]) -> GraphFacts:
+    """Read the facts of a model with these layers, each reading the one before."""
+    path = foreign_files.write_keras(folder / "a.h5")
+    names = [f"layer_{number}" for number in range(len(layers))]
+    entries = [
+        {
+            "name": name,
+            "class_name": kind,
+            "config": config,
+            "inbound_nodes": [[[before, 0, 0, {}]]] if before else [],
+        }
+        for name, before, (kind, config) in zip(names, ["", *names], layers, strict=False)
+    ]
+    with h5py.File(path, "a") as file:
+        file.attrs["model_config"] = json.dumps(
+            {"class_name": "Model", "config": {"layers": entries}}
+        )
+    return read(path).facts
+
+
+def test_a_whole_model_says_layout_and_dropout(tmp_path: Path) -> None:
+    facts = described(
+        tmp_path,
+        ("InputLayer", {"batch_input_shape": [None, 3, 224, 224]}),
+        ("Conv2D", {"data_format": "channels_first"}),
+        ("LRN", {}),  # a port's own, whose constants are in its code
+        ("AveragePooling2D", {"data_format": "channels_first"}),
+        ("Flatten", {}),
+        ("Dropout", {"rate": 0.4}),
+        ("Dense", {}),
+        ("Dropout", {"rate": 0.7}),
+    )
+    assert facts == GraphFacts(input_size=224, dropout=0.4, channels_last=False)
+
+
+@pytest.mark.parametrize(
+    ("maps", "flattening", "expected"),
+    [
+        ({"data_format": "channels_last"}, {}, True),
+        ({"dim_ordering": "th"}, {}, False),
+        ({"dim_ordering": "tf"}, {}, True),
+        # Flatten turns what it is told has its channels first.
+        ({"data_format": "channels_first"}, {"data_format": "channels_first"}, True),
+        ({"data_format": "channels_first"}, {"data_format": "channels_last"}, False),
+        ({"data_format": ["channels_first"]}, {}, None),
+        ({}, {}, None),
+    ],
+)
+def test_flattened_maps_have_their_channels_where_the_layers_say(
+    tmp_path: Path, maps: dict[str, object], flattening: dict[str, object], expected: bool | None
+) -> None:
+    facts = described(tmp_path, ("Conv2D", maps), ("Flatten", flattening))
+    assert (facts.channels_last, facts.conflicts) == (expected, ())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (
+            ("Conv2D", {"data_format": "channels_last"}),
+            ("Conv2D", {"data_format": "channels_first"}),
+            "that channels are last is True and False",
+        ),
+        (
+            ("Conv2D", {"data_format": "channels_last"}),
+            ("Flatten", {"data_format": "channels_first"}),
+            "maps with their channels last are flattened as if they were first",
+        ),
+        (
+            ("BatchNormalization", {"epsilon": 1e-3}),
+            ("BatchNormalization", {"epsilon": 1e-5}),
+            "the eps of batch normalization is 0.001 and 1e-05",
+        ),
+        (
+            ("InputLayer", {"batch_input_shape": [None, 64, 64, 3]}),
+            ("InputLayer", {"batch_shape": [None, 96, 96, 3]}),
+            "the size of the image is 64 and 96",
+        ),
+    ],
+)
+def test_layers_that_disagree_are_a_conflict(
+    tmp_path: Path,
+    one: tuple[str, dict[str, object]],
+    other: tuple[str, dict[str, object]],
+    said: str,
+) -> None:
+    facts = described(tmp_path, one, other)
+    assert facts == GraphFacts(conflicts=(said,))
+
+
+@pytest.mark.parametrize("eps", [0, -1e-3, float("nan"), float("inf"), "0.001", None, True, [1]])
+def test_an_eps_that_cannot_be_is_refused(tmp_path: Path, eps: object) -> None:
+    with pytest.raises(ModelError, match="eps of"):
+        described(tmp_path, ("BatchNormalization", {"epsilon": eps}))
+
+
+@pytest.mark.parametrize("rate", [1, -0.1, float("nan"), "0.4", None])
+def test_a_dropout_that_cannot_be_is_refused(tmp_path: Path, rate: object) -> None:
+    with pytest.raises(ModelError, match="rate of"):
+        described(tmp_path, ("AveragePooling2D", {}), ("Dropout", {"rate": rate}))
+
+
+@pytest.mark.parametrize("side", [0, -224, 4097, 10**400, 224.0, "224", None, True, [224]])
+def test_a_size_that_cannot_be_is_none(tmp_path: Path, side: object) -> None:
+    facts = described(tmp_path, ("InputLayer", {"batch_input_shape": [None, side, side, 3]}))
+    assert facts == GraphFacts()
+
+
+@pytest.mark.parametrize(
+    "description",
+    ["[]", "3", "null", "{}", '{"config": 3}', '{"config": {"layers": [3, null, [], {}]}}'],
+)
+def test_a_description_of_another_kind_says_nothing(tmp_path: Path, description: str) -> None:
+    path = foreign_files.write_keras(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        file.attrs["model_config"] = description
+    assert read(path).facts == GraphFacts()
+
+
+@pytest.mark.parametrize("description", ["", "{", "[" * 20_000])
+def test_a_description_that_is_no_json_is_refused(tmp_path: Path, description: str) -> None:
+    path = foreign_files.write_keras(tmp_path / "a.h5")
+    with h5py.File(path, "a") as file:
+        file.attrs["model_config"] = description
+    assert "Keras HDF5 file is damaged" in problem(path)

@@ -10,7 +10,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from googlenet.weights.formats.contents import (
     shortened,
 )
 from googlenet.weights.formats.half_precision import widened
+from googlenet.weights.formats.keras_facts import keras_facts
 
 _KIND = "Keras HDF5"
 _MODEL = "model_weights"
@@ -70,7 +71,10 @@ def read(path: Path) -> WeightsFile:
         with _File(_Bounded(data)) as file:
             found = _legacy(file) or _modern(file)
             arrays = _Datasets(path, len(data)).read(found)
-            facts = _facts(file.attrs.get(_CONFIGURATION))
+            description = file.attrs.get(_CONFIGURATION)
+            facts = (
+                GraphFacts() if description is None else keras_facts(json.loads(_text(description)))
+            )
             producer = f"Keras {_text(file.attrs.get('keras_version', b''))}".strip()
             has_optimizer = _OPTIMIZER in file or "optimizer" in file
     except ModelError:
@@ -199,32 +203,6 @@ class _Datasets:
         if self.left < 0:
             raise damaged(self.path, _KIND, f"{name!r} of shape {shape} is larger than the file")
         return widened(np.asarray(dataset[()]))
-
-
-def _facts(configuration: Any) -> GraphFacts:
-    """Read what the description of a whole model says."""
-    if configuration is None:
-        return GraphFacts()
-    layers = json.loads(_text(configuration))["config"]
-    layers = layers["layers"] if isinstance(layers, dict) else layers
-    sizes = set(_input_sizes(layers))
-    epsilons = {
-        layer["config"].get("epsilon")
-        for layer in layers
-        if layer["class_name"] == "BatchNormalization"
-    }
-    return GraphFacts(
-        input_size=sizes.pop() if len(sizes) == 1 else None,
-        batch_norm_eps=epsilons.pop() if len(epsilons) == 1 else None,
-    )
-
-
-def _input_sizes(layers: list[Any]) -> Iterator[int]:
-    for layer in layers:
-        shape = layer["config"].get("batch_input_shape") or layer["config"].get("batch_shape") or ()
-        plane = [side for side in shape[1:] if side != 3]
-        if len(shape) == 4 and len(plane) == 2 and plane[0] == plane[1] and plane[0]:
-            yield int(plane[0])
 
 
 def _texts(values: Any) -> list[str]:
