@@ -115,10 +115,7 @@ def node(name: str, op: str, *inputs: str, **attributes: Any) -> Any:
         op=op.encode(),
         input=[each.encode() for each in inputs],
         attr=[
-            TYPES["Attribute"](
-                key=key.encode(), value=value.SerializeToString()
-            ).SerializeToString()
-            for key, value in attributes.items()
+            TYPES["Attribute"](key=key.encode(), value=value) for key, value in attributes.items()
         ],
     )
 
@@ -147,8 +144,7 @@ def text(value: str) -> Any:
 
 
 def graph(path: Path, *nodes: Any) -> Path:
-    data = [each.SerializeToString() for each in nodes]
-    path.write_bytes(TYPES["Graph"](node=data).SerializeToString())
+    path.write_bytes(TYPES["Graph"](node=nodes).SerializeToString())
     return path
 
 

@@ -13,12 +13,7 @@ import pytest
 from google.protobuf.message import Message
 
 from googlenet.errors import ModelError
-from googlenet.weights.formats import (
-    sstable,
-    tensorflow_bundle,
-    tensorflow_slices,
-    tensorflow_tensor,
-)
+from googlenet.weights.formats import sstable, tensorflow_bundle, tensorflow_slices
 from googlenet.weights.formats.tensorflow_checkpoint import read
 from tests.oracles import golden
 from tests.sorted_tables import block, compressed, stored, table
@@ -255,11 +250,6 @@ def bundle(path: Path, header: dict[str, int], entries: dict[str, Message]) -> P
     return path
 
 
-def tensor_shape(shape: tuple[int, ...]) -> bytes:
-    types = tensorflow_tensor._TYPES
-    return types["Shape"](dim=[types["Dim"](size=size) for size in shape]).SerializeToString()
-
-
 def entry(shape: tuple[int, ...], data: bytes = bytes(400), **changed: int) -> Message:
     types = tensorflow_bundle._TYPES
     says = {
@@ -268,7 +258,9 @@ def entry(shape: tuple[int, ...], data: bytes = bytes(400), **changed: int) -> M
         "crc32c": sstable.masked_crc32c(data[: 4 * abs(int(np.prod(shape, dtype=object)))]),
         **changed,
     }
-    return types["Entry"](shape=tensor_shape(shape), **says)
+    return types["Entry"](
+        shape=types["Shape"](dim=[types["Dim"](size=size) for size in shape]), **says
+    )
 
 
 @pytest.mark.parametrize(
@@ -329,16 +321,14 @@ def sliced(
     listed = types["Variable"](
         name=b"a",
         type=1,
-        shape=tensor_shape(shape),
-        slice=[types["Slice"](extent=[extent.SerializeToString()]).SerializeToString()],
+        shape=types["Shape"](dim=[types["Dim"](size=size) for size in shape]),
+        slice=[types["Slice"](extent=[extent])],
     )
     saved = types["Saved"](name=name, data=types["Tensor"](float_val=[values]))
     held = [
         (
             b"",
-            types["Entry"](
-                meta=types["Meta"](tensor=[listed.SerializeToString()])
-            ).SerializeToString(),
+            types["Entry"](meta=types["Meta"](tensor=[listed])).SerializeToString(),
         ),
         (b"a", types["Entry"](data=saved).SerializeToString()),
     ]

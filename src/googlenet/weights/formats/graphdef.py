@@ -7,7 +7,7 @@ tensorflow/core/protobuf/{saved_model,meta_graph}.proto.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from googlenet.weights.formats.graphdef_facts import (
 from googlenet.weights.formats.schema import message_types, parse
 from googlenet.weights.formats.tensorflow_tensor import (
     FLOATING,
-    LONGEST_SHAPE,
     MESSAGES,
     declared_bytes,
     dimensions,
@@ -35,15 +34,8 @@ from googlenet.weights.formats.tensorflow_tensor import (
 )
 
 _KIND = "GraphDef"
-# A frozen GoogLeNet has some 3,000 nodes at the most. What is small in a file may be large as a
-# message, so these are counted before any is made.
+# A frozen GoogLeNet has some 3,000 at the most.
 _MOST_NODES = 20_000
-_MOST_PARTS = 200_000  # inputs and attributes of all nodes
-# An attribute that holds no weights is short; those of all nodes take some 300 kB.
-_LONGEST_SETTING = 1_000
-_MOST_SETTINGS = 4 * 2**20
-# The attribute that holds weights.
-_WEIGHTS = "value"
 # What constants of one repeated number may take beyond the bytes that are there.
 _MOST_REPEATED = 64 * 2**20
 
@@ -51,7 +43,6 @@ _TYPES = message_types(
     "googlenet.graph_def",
     {
         **MESSAGES,
-        "Tensor": {**MESSAGES["Tensor"], "tensor_shape": (2, "Shape")},
         "List": {"i": (3, "int64[]")},
         "Value": {
             "list": (1, "List"),
@@ -61,18 +52,19 @@ _TYPES = message_types(
             "shape": (7, "Shape"),
             "tensor": (8, "Tensor"),
         },
-        # A value's shapes as bytes, to be measured before they are made.
-        "Shapes": {"shape": (7, "bytes*"), "tensor": (8, "TensorShapes")},
-        "TensorShapes": {"tensor_shape": (2, "bytes*")},
-        "Attribute": {"key": (1, "bytes"), "value": (2, "bytes")},
+        "Attribute": {"key": (1, "bytes"), "value": (2, "Value")},
         "Node": {
             "name": (1, "bytes"),
             "op": (2, "bytes"),
             "input": (3, "bytes*"),
-            "attr": (5, "bytes*"),
+            "attr": (5, "Attribute*"),
         },
-        "Graph": {"node": (1, "bytes*")},
-        "SavedModel": {"saved_model_schema_version": (1, "int64"), "meta_graphs": (2, "bytes*")},
+        "Graph": {"node": (1, "Node*")},
+        "MetaGraph": {},
+        "SavedModel": {
+            "saved_model_schema_version": (1, "int64"),
+            "meta_graphs": (2, "MetaGraph*"),
+        },
     },
 )
 
@@ -94,7 +86,15 @@ def read(path: Path) -> WeightsFile:
     """
     path = Path(path)
     data = only_member(read_bytes(path), path, ".pb")
-    nodes = _nodes(data, path)
+    messages = parse(_TYPES["Graph"], data, path, _KIND).node
+    if len(messages) > _MOST_NODES:
+        raise damaged(path, _KIND, f"it has {len(messages):,} nodes")
+    nodes: dict[str, Node] = {}
+    for message in messages:
+        node = _node(message)
+        if node.name in nodes:
+            raise damaged(path, _KIND, f"it has two nodes {node.name!r}")
+        nodes[node.name] = node
     if not any(node.op for node in nodes.values()):
         raise _no_graph(data, path)
     arrays = _constants(nodes, len(data), path)
@@ -112,54 +112,22 @@ def read(path: Path) -> WeightsFile:
     )
 
 
-def _nodes(data: bytes, path: Path) -> dict[str, Node]:
-    """Read all nodes, by name."""
-    runs = parse(_TYPES["Graph"], data, path, _KIND).node
-    if len(runs) > _MOST_NODES:
-        raise damaged(path, _KIND, f"it has {len(runs):,} nodes")
-    nodes: dict[str, Node] = {}
-    parts = settings = 0
-    for run in runs:
-        message = parse(_TYPES["Node"], run, path, _KIND)
-        parts += len(message.input) + len(message.attr)
-        settings += sum(len(each) for each in message.attr if len(each) <= _LONGEST_SETTING)
-        if parts > _MOST_PARTS or settings > _MOST_SETTINGS:
-            raise damaged(path, _KIND, "its nodes say more than a GoogLeNet's do")
-        node = Node(
-            name=_text(message.name),
-            op=_text(message.op),
-            # ``^name`` is a control dependency, and ``name:1`` a later output.
-            inputs=tuple(_text(each).partition(":")[0] for each in message.input),
-            attributes=dict(_attributes(message.attr, path)),
-        )
-        if node.name in nodes:
-            raise damaged(path, _KIND, f"it has two nodes {node.name!r}")
-        nodes[node.name] = node
-    return nodes
-
-
-def _attributes(runs: Iterable[bytes], path: Path) -> Iterator[tuple[str, Any]]:
-    """Read a node's attributes but those that are neither weights nor short."""
-    for run in runs:
-        attribute = parse(_TYPES["Attribute"], run, path, _KIND)
-        key = _text(attribute.key)
-        if key != _WEIGHTS and len(run) > _LONGEST_SETTING:
-            continue
-        found = parse(_TYPES["Shapes"], attribute.value, path, _KIND)
-        if sum(map(len, (*found.shape, *found.tensor.tensor_shape))) > LONGEST_SHAPE:
-            raise damaged(path, _KIND, "a shape has more axes than any array")
-        yield key, parse(_TYPES["Value"], attribute.value, path, _KIND)
+def _node(message: Any) -> Node:
+    return Node(
+        name=_text(message.name),
+        op=_text(message.op),
+        # ``^name`` is a control dependency, and ``name:1`` a later output.
+        inputs=tuple(_text(each).partition(":")[0] for each in message.input),
+        attributes={_text(each.key): each.value for each in message.attr},
+    )
 
 
 def _constants(nodes: Mapping[str, Node], held: int, path: Path) -> dict[str, NDArray[Any]]:
     shapes: dict[str, tuple[int, ...]] = {}
     for node in nodes.values():
         tensor = _tensor(node)
-        if tensor is not None and tensor.dtype in FLOATING:
-            data = tensor.tensor_shape.SerializeToString()
-            shape = dimensions(data, path, _KIND, node.name)
-            if shape:
-                shapes[node.name] = shape
+        if tensor is not None and tensor.dtype in FLOATING and tensor.tensor_shape.dim:
+            shapes[node.name] = dimensions(tensor.tensor_shape, path, _KIND, node.name)
     declared = sum(
         declared_bytes(_tensor(nodes[name]).dtype, shape) for name, shape in shapes.items()
     )
@@ -194,7 +162,7 @@ def _idle_scales(arrays: Mapping[str, NDArray[Any]], nodes: Mapping[str, Node]) 
 
 
 def _tensor(node: Node) -> Any:
-    value = node.attributes.get(_WEIGHTS)
+    value = node.attributes.get("value")
     return value.tensor if node.op == "Const" and value is not None else None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
@@ -16,12 +17,20 @@ from google.protobuf.message import DecodeError
 from google.protobuf.message_factory import GetMessageClass
 
 from googlenet.weights.formats.contents import damaged
+from googlenet.weights.formats.varint import read_varint
 
 # Field name to its number and type. A type is a scalar's name, a message's or enumeration's name in
 # the same table, and ends in "*" where the field is repeated, in "[]" where it is packed.
 Fields = Mapping[str, tuple[int, str]]
 # Name to number.
 Enumeration = Mapping[str, int]
+
+# A field of two bytes may be a message of fifty in memory. A frozen graph of 3,000 nodes has some
+# 150,000 fields; packed numbers are one.
+_MOST_FIELDS = 250_000
+# How a field's value is kept: as a number, as bytes after their count, or as so many bytes.
+_NUMBER, _BYTES = 0, 2
+_FIXED = {1: 8, 5: 4}
 
 _SCALARS = {
     "double": FieldDescriptorProto.TYPE_DOUBLE,
@@ -77,12 +86,53 @@ def parse(message_type: Any, data: bytes, path: str | os.PathLike[str], kind: st
     """Read a message.
 
     Raises:
-        ModelError: The bytes are no such message.
+        ModelError: The bytes are no such message, or one of more fields than any of weights.
     """
+    _check_count(message_type.DESCRIPTOR, data, path, kind)
     try:
         return message_type.FromString(data)
     except DecodeError as error:
         raise damaged(path, kind, f"it is no protocol buffer ({error})") from error
+
+
+def _check_count(descriptor: Any, data: bytes, path: str | os.PathLike[str], kind: str) -> None:
+    """Count a message's fields, and those of the messages in it, before any is made.
+
+    What is wrong otherwise is left to who reads the message.
+    """
+    left = _MOST_FIELDS
+    pending = [(descriptor, 0, len(data))]
+    while pending:
+        descriptor, position, end = pending.pop()
+        inner = _inner_messages(descriptor)
+        while position < end:
+            left -= 1
+            if left < 0:
+                raise damaged(path, kind, f"it has more than {_MOST_FIELDS:,} fields")
+            found = read_varint(data, position)
+            if found is None:
+                break
+            tag, position = found
+            if tag & 7 in _FIXED:
+                position += _FIXED[tag & 7]
+            elif tag & 7 in (_NUMBER, _BYTES):
+                found = read_varint(data, position)
+                if found is None:
+                    break
+                value, position = found
+                if tag & 7 == _BYTES:
+                    if value and tag >> 3 in inner:
+                        pending.append((inner[tag >> 3], position, min(position + value, end)))
+                    position += value
+
+
+@cache
+def _inner_messages(descriptor: Any) -> dict[int, Any]:
+    return {
+        field.number: field.message_type
+        for field in descriptor.fields
+        if field.message_type is not None
+    }
 
 
 def _add_field(

@@ -19,6 +19,7 @@ from googlenet.weights.formats.contents import LARGEST_FILE, damaged, read_bytes
 from googlenet.weights.formats.schema import message_types, parse
 from googlenet.weights.formats.tensorflow_tensor import (
     DTYPES,
+    MESSAGES,
     declared_bytes,
     dimensions,
     shaped,
@@ -31,15 +32,18 @@ _MOST_SHARDS = 1000
 _TYPES = message_types(
     "googlenet.tensor_bundle",
     {
+        "Dim": MESSAGES["Dim"],
+        "Shape": MESSAGES["Shape"],
+        "Slice": {},
         "Header": {"num_shards": (1, "int32"), "endianness": (2, "int32")},
         "Entry": {
             "dtype": (1, "int32"),
-            "shape": (2, "bytes"),
+            "shape": (2, "Shape"),
             "shard_id": (3, "int32"),
             "offset": (4, "int64"),
             "size": (5, "int64"),
             "crc32c": (6, "fixed32"),
-            "slices": (7, "bytes*"),
+            "slices": (7, "Slice*"),
         },
     },
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
@@ -26,23 +25,20 @@ from googlenet.weights.formats.tensorflow_tensor import (
 )
 
 _KIND = "TensorFlow checkpoint"
-_MOST_VARIABLES = 20_000
-_MOST_AXES = 8
 
 _TYPES = message_types(
     "googlenet.tensor_slices",
     {
-        "Tensor": MESSAGES["Tensor"],
+        **MESSAGES,
         "Extent": {"start": (1, "int64"), "length": (2, "int64")},
-        "Slice": {"extent": (1, "bytes*")},
+        "Slice": {"extent": (1, "Extent*")},
         "Variable": {
             "name": (1, "bytes"),
-            "shape": (2, "bytes"),
+            "shape": (2, "Shape"),
             "type": (3, "int32"),
-            "slice": (4, "bytes*"),
+            "slice": (4, "Slice*"),
         },
-        # Messages in a list are made one by one, once they were counted.
-        "Meta": {"tensor": (1, "bytes*")},
+        "Meta": {"tensor": (1, "Variable*")},
         "Saved": {"name": (1, "bytes"), "data": (3, "Tensor")},
         "Entry": {"meta": (1, "Meta"), "data": (2, "Saved")},
     },
@@ -71,13 +67,12 @@ def read_slices(
         raise damaged(path, _KIND, "it has no list of variables")
     listed: dict[str, tuple[int, tuple[int, ...]]] = {}
     others: list[str] = []
-    tensors = parse(_TYPES["Entry"], value, path, _KIND).meta.tensor
-    if len(tensors) > _MOST_VARIABLES:
-        raise damaged(path, _KIND, f"it lists {len(tensors):,} variables")
-    for tensor in tensors:
-        variable = parse(_TYPES["Variable"], tensor, path, _KIND)
+    for variable in parse(_TYPES["Entry"], value, path, _KIND).meta.tensor:
         name = variable.name.decode("utf-8", "replace")
-        if variable.type in DTYPES and _is_whole(variable.slice, path):
+        whole = len(variable.slice) == 1 and not any(
+            extent.HasField("length") for extent in variable.slice[0].extent
+        )
+        if variable.type in DTYPES and whole:
             listed[name] = variable.type, dimensions(variable.shape, path, _KIND, name)
         else:
             others.append(name)
@@ -91,16 +86,6 @@ def read_slices(
     if missing:
         raise damaged(path, _KIND, f"it lists {min(missing)!r}, and does not hold it")
     return {name: found[name] for name in listed}, others
-
-
-def _is_whole(slices: Sequence[bytes], path: str | os.PathLike[str]) -> bool:
-    """Say whether a variable is kept in one piece: in a slice that has no length on any axis."""
-    if len(slices) != 1:
-        return False
-    extents = parse(_TYPES["Slice"], slices[0], path, _KIND).extent
-    return len(extents) <= _MOST_AXES and not any(
-        parse(_TYPES["Extent"], extent, path, _KIND).HasField("length") for extent in extents
-    )
 
 
 def _values(

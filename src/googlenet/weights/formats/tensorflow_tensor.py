@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from googlenet.weights.formats.contents import damaged
 from googlenet.weights.formats.half_precision import widened
-from googlenet.weights.formats.schema import Fields, message_types, parse
+from googlenet.weights.formats.schema import Fields
 
 MESSAGES: Mapping[str, Fields] = {
     "Dim": {"size": (1, "int64")},
     "Shape": {"dim": (2, "Dim*"), "unknown_rank": (3, "bool")},
     "Tensor": {
         "dtype": (1, "int32"),
+        "tensor_shape": (2, "Shape"),
         "tensor_content": (4, "bytes"),
         # Each run of packed numbers is one value, for NumPy to read.
         "float_val": (5, "bytes*"),
@@ -31,8 +32,6 @@ MESSAGES: Mapping[str, Fields] = {
         "half_val": (13, "int32[]"),
     },
 }
-
-_TYPES = message_types("googlenet.tensor", MESSAGES)
 
 _FLOAT, _DOUBLE, _INT32, _INT64, _BRAIN_FLOAT, _HALF = 1, 2, 3, 9, 14, 19
 # How the numbers of a type are in files. NumPy has no bfloat16: it is read as its bits.
@@ -49,25 +48,14 @@ FLOATING = (_FLOAT, _DOUBLE, _BRAIN_FLOAT, _HALF)
 # Fields of integers, of which the last has the bits of half precision.
 _COUNTED = {_INT32: "int_val", _INT64: "int64_val", _BRAIN_FLOAT: "half_val", _HALF: "half_val"}
 _MOST_DIMENSIONS = 8
-# An empty side takes two bytes in a file and some hundred as a message; a side may have a name.
-LONGEST_SHAPE = 1_000
 
 
-def dimensions(data: bytes, path: str | os.PathLike[str], kind: str, name: str) -> tuple[int, ...]:
+def dimensions(shape: Any, path: str | os.PathLike[str], kind: str, name: str) -> tuple[int, ...]:
     """Read a tensor's shape.
-
-    Args:
-        data: The message of a shape.
-        path: Where it is from, for messages.
-        kind: What that file is, for messages.
-        name: The tensor's name, for messages.
 
     Raises:
         ModelError: It is unknown, or no array has it.
     """
-    if len(data) > LONGEST_SHAPE:
-        raise damaged(path, kind, f"a shape has {len(data):,} bytes, that of {name!r}")
-    shape = parse(_TYPES["Shape"], data, path, kind)
     sizes = tuple(dim.size for dim in shape.dim)
     if shape.unknown_rank or len(sizes) > _MOST_DIMENSIONS or any(size < 1 for size in sizes):
         raise damaged(path, kind, f"{name!r} has the shape {list(sizes)}")
