@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +86,9 @@ def test_constants_are_read_in_every_precision_and_shapes_are_left_out() -> None
     np.testing.assert_array_equal(arrays["double"], golden.draw_shift("double", (2, 3)))
 
 
-def test_a_graph_says_its_normalizations_its_padding_and_its_input() -> None:
-    assert read(GRAPH).facts == GraphFacts(
-        has_local_response_norm=True,
-        local_response_norm=NORM_5H,
-        stem_padding="same",
-        pool_rounding="same",
-        last_pool_kernel=2,
-        batch_norm_eps=1e-3,
-        input_size=64,
-    )
+def test_a_part_of_a_network_says_no_more_than_it_has() -> None:
+    """TensorFlow's own graph, whose pools and normalization lead to no classifier."""
+    assert read(GRAPH).facts == GraphFacts(stem_padding="same", input_size=64)
 
 
 # Graphs that TensorFlow does not write by itself are put together from the fields' numbers.
@@ -118,10 +112,6 @@ def node(name: str, op: str, *inputs: str, **attributes: Any) -> Any:
             TYPES["Attribute"](key=key.encode(), value=value) for key, value in attributes.items()
         ],
     )
-
-
-def plane(height: int, width: int) -> Any:
-    return TYPES["Value"](list=TYPES["List"](i=[1, height, width, 1]))
 
 
 def test_scales_of_one_stand_for_none_unless_there_are_others(tmp_path: Path) -> None:
@@ -173,62 +163,262 @@ def test_the_last_number_stands_for_the_rest_and_none_for_zeros(tmp_path: Path) 
     }
 
 
-def pools(padding: str, before: str = "Relu") -> list[Any]:
-    made = []
-    for number in range(4):
-        made.append(node(f"before{number}", before))
-        made.append(
-            node(
-                f"pool{number}",
-                "MaxPool",
-                f"before{number}",
-                ksize=plane(3, 3),
-                strides=plane(2, 2),
-                padding=text(padding),
-            )
-        )
-    return made
+FACTS_5H = GraphFacts(
+    has_local_response_norm=True,
+    local_response_norm=NORM_5H,
+    stem_padding="same",
+    pool_rounding="same",
+    last_pool_kernel=3,
+    aux_pooling="average",
+)
+
+
+class Light:
+    """The 5h graph with kernels of one value, to be changed.
+
+    Attributes:
+        nodes: Each node's name, operation, inputs and attributes, by name.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.nodes: dict[str, tuple[str, list[str], dict[str, Any]]] = {}
+        for message in TYPES["Graph"].FromString(path.read_bytes()).node:
+            each = graphdef._node(message)
+            attributes = dict(each.attributes)
+            if each.op == "Const":
+                shape = each.attributes["value"].tensor.tensor_shape.dim
+                sizes = [dim.size for dim in shape[:2]] + [1] * len(shape[2:])
+                tensor = TYPES["Tensor"](
+                    dtype=1,
+                    tensor_shape=TYPES["Shape"](dim=[TYPES["Dim"](size=size) for size in sizes]),
+                    float_val=floats(1),
+                )
+                attributes["value"] = TYPES["Value"](tensor=tensor)
+            self.nodes[each.name] = (each.op, list(each.inputs), attributes)
+
+    def of(self, op: str) -> list[str]:
+        """Name the nodes of an operation; of pools those of stride 2."""
+        return [
+            name
+            for name, (kind, _, attributes) in self.nodes.items()
+            if kind == op and (op != "MaxPool" or list(attributes["strides"].list.i)[1] == 2)
+        ]
+
+    def change(self, name: str, *, op: str = "", **attributes: Any) -> None:
+        """Give a node another operation or other attributes."""
+        kind, inputs, kept = self.nodes[name]
+        self.nodes[name] = (op or kind, inputs, {**kept, **attributes})
+
+    def insert(self, before: str, op: str, *inputs: str, **attributes: Any) -> None:
+        """Let a node read its first input through another one."""
+        kind, (first, *rest), kept = self.nodes[before]
+        self.nodes[before] = (kind, [f"{before}/new", *rest], kept)
+        self.nodes[f"{before}/new"] = (op, [first, *inputs], attributes)
+
+    def facts(self, folder: Path) -> GraphFacts:
+        made = [node(name, op, *read, **more) for name, (op, read, more) in self.nodes.items()]
+        return read(graph(folder / "light.pb", *made)).facts
+
+
+@pytest.fixture
+def light(inception5h: Path) -> Light:
+    return Light(inception5h)
+
+
+def listed(*numbers: int) -> Any:
+    return TYPES["Value"](list=TYPES["List"](i=numbers))
+
+
+def real(value: float) -> Any:
+    return TYPES["Value"](f=value)
+
+
+def sized(*sizes: int) -> Any:
+    return TYPES["Value"](shape=TYPES["Shape"](dim=[TYPES["Dim"](size=size) for size in sizes]))
+
+
+def widths(name: str, *numbers: int) -> tuple[str, list[str], dict[str, Any]]:
+    """A constant that says how much to pad, two numbers an axis."""
+    tensor = TYPES["Tensor"](
+        dtype=3,
+        tensor_shape=TYPES["Shape"](dim=[TYPES["Dim"](size=4), TYPES["Dim"](size=2)]),
+        int_val=numbers,
+    )
+    return ("Const", [], {"value": TYPES["Value"](tensor=tensor)})
+
+
+def test_the_light_graph_says_what_the_whole_one_says(tmp_path: Path, light: Light) -> None:
+    assert light.facts(tmp_path) == FACTS_5H
+
+
+def test_nodes_may_come_in_any_order(tmp_path: Path, light: Light) -> None:
+    light.nodes = dict(reversed(light.nodes.items()))
+    assert light.facts(tmp_path) == FACTS_5H
 
 
 @pytest.mark.parametrize(
-    ("padding", "before", "rounding"),
-    [("SAME", "Relu", "same"), ("VALID", "Relu", "floor"), ("VALID", "PadV2", None)],
+    ("padding", "explicit", "rounding"),
+    [
+        ("SAME", None, "same"),
+        ("VALID", None, "floor"),
+        # Before and after of each axis.
+        ("EXPLICIT", (0, 0, 0, 1, 0, 1, 0, 0), "same"),
+        ("EXPLICIT", (0, 0, 0, 2, 0, 2, 0, 0), "end"),
+    ],
 )
-def test_pools_say_how_they_round_unless_padding_is_written_out(
-    tmp_path: Path, padding: str, before: str, rounding: str | None
+def test_pools_say_how_they_round(
+    tmp_path: Path,
+    light: Light,
+    padding: str,
+    explicit: tuple[int, ...] | None,
+    rounding: str,
 ) -> None:
-    facts = read(graph(tmp_path / "a.pb", *pools(padding, before))).facts
+    for name in light.of("MaxPool"):
+        more = {} if explicit is None else {"explicit_paddings": listed(*explicit)}
+        light.change(name, padding=text(padding), **more)
+    assert light.facts(tmp_path) == replace(FACTS_5H, pool_rounding=rounding)
+
+
+@pytest.mark.parametrize("sides", [(1, 1, 1, 1), (1, 0, 1, 0), (0, 1, 0, 2)])
+def test_pools_with_other_padding_are_a_conflict(
+    tmp_path: Path, light: Light, sides: tuple[int, ...]
+) -> None:
+    for name in light.of("MaxPool"):
+        explicit = listed(0, 0, *sides, 0, 0)
+        light.change(name, padding=text("EXPLICIT"), explicit_paddings=explicit)
+    facts = light.facts(tmp_path)
+    assert facts.pool_rounding is None
+    assert "a max pool of stride 2 is padded by" in facts.conflicts[0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rounding"),
+    [((0, 0, 0, 1, 0, 1, 0, 0), "same"), ((0, 0, 0, 2, 0, 2, 0, 0), "end"), ((1,) * 8, None)],
+)
+def test_pads_of_their_own_count_as_the_pools(
+    tmp_path: Path, light: Light, numbers: tuple[int, ...], rounding: str | None
+) -> None:
+    for name in light.of("MaxPool"):
+        light.change(name, padding=text("VALID"))
+        light.insert(name, "Pad", f"{name}/widths")
+        light.nodes[f"{name}/widths"] = widths(name, *numbers)
+    facts = light.facts(tmp_path)
     assert facts.pool_rounding == rounding
-    assert facts.last_pool_kernel == 3
+    assert bool(facts.conflicts) == (rounding is None)
 
 
 @pytest.mark.parametrize(
-    ("sides", "padding"), [((3, 3, 3, 3), "symmetric"), ((2, 3, 2, 3), "same"), ((1,) * 4, None)]
+    ("sides", "padding"),
+    [((3, 3, 3, 3), "symmetric"), ((2, 3, 2, 3), "same"), ((1,) * 4, None), ((2, 2, 3, 3), None)],
 )
+@pytest.mark.parametrize("own", [True, False])
 def test_the_stems_padding_may_be_written_out(
-    tmp_path: Path, sides: tuple[int, ...], padding: str | None
+    tmp_path: Path, light: Light, sides: tuple[int, ...], padding: str | None, own: bool
 ) -> None:
-    explicit = TYPES["Value"](list=TYPES["List"](i=[0, 0, *sides, 0, 0]))
-    path = graph(
-        tmp_path / "a.pb",
-        constant("w", (7, 7, 3, 1), float_val=floats(1)),
-        node("conv", "Conv2D", "in", "w", padding=text("EXPLICIT"), explicit_paddings=explicit),
-    )
-    facts = read(path).facts
+    stem, numbers = light.of("Conv2D")[0], (0, 0, *sides, 0, 0)
+    if own:
+        light.change(stem, padding=text("EXPLICIT"), explicit_paddings=listed(*numbers))
+    else:
+        light.change(stem, padding=text("VALID"))
+        light.insert(stem, "Pad", "widths")
+        light.nodes["widths"] = widths("widths", *numbers)
+    facts = light.facts(tmp_path)
     assert facts.stem_padding == padding
-    assert facts.has_local_response_norm is False
+    assert any("7x7" in each for each in facts.conflicts) == (padding is None)
 
 
-def test_nodes_that_contradict_each_other_say_nothing(tmp_path: Path) -> None:
-    path = graph(
-        tmp_path / "a.pb",
-        *pools("SAME")[:-2],
-        node("p", "MaxPool", "before0", ksize=plane(3, 2), strides=plane(2, 2)),
-        node("n1", "FusedBatchNormV3", epsilon=TYPES["Value"](f=1e-3)),
-        node("n2", "FusedBatchNormV3", epsilon=TYPES["Value"](f=1e-5)),
-        node("i1", "Placeholder", shape=TYPES["Value"](shape=TYPES["Shape"](unknown_rank=True))),
-    )
-    assert read(path).facts == GraphFacts()
+def test_a_second_placeholder_does_not_hide_the_images_size(tmp_path: Path, light: Light) -> None:
+    light.change("input", shape=sized(-1, 224, 224, 3))
+    light.nodes = {"phase_train": ("Placeholder", [], {"shape": sized()}), **light.nodes}
+    light.nodes["labels"] = ("Placeholder", [], {"shape": sized(-1)})
+    assert light.facts(tmp_path) == replace(FACTS_5H, input_size=224)
+    light.nodes["other"] = ("Placeholder", [], {"shape": sized(-1, 299, 299, 3)})
+    facts = light.facts(tmp_path)
+    assert facts.input_size is None
+    assert facts.conflicts == ("the size of the image is 224 and 299",)
+
+
+@pytest.mark.parametrize("sizes", [(1, 4097, 4097, 3), (1, 224, 200, 3), (1, -1, -1, 3)])
+def test_an_image_of_another_kind_is_no_size(
+    tmp_path: Path, light: Light, sizes: tuple[int, ...]
+) -> None:
+    light.change("input", shape=sized(*sizes))
+    assert light.facts(tmp_path) == FACTS_5H
+
+
+@pytest.mark.parametrize(
+    ("op", "other", "said"),
+    [
+        ("Relu", "Sigmoid", "the operation Sigmoid, which is not understood"),
+        ("Relu", "Identity", "a layer without a ReLU behind it"),
+        ("LRN", "Div", "the operation Div, which is not understood"),
+        ("BiasAdd", "Mul", "the operation Mul, which is not understood"),
+    ],
+)
+def test_other_operations_are_conflicts(
+    tmp_path: Path, light: Light, op: str, other: str, said: str
+) -> None:
+    assert light.of(op)
+    for name in light.of(op):
+        light.change(name, op=other)
+    facts = light.facts(tmp_path)
+    assert said in facts.conflicts
+    if op == "LRN":
+        assert (facts.has_local_response_norm, facts.local_response_norm) == (None, None)
+
+
+def test_normalizations_are_two_and_alike_or_a_conflict(tmp_path: Path, light: Light) -> None:
+    first, second = light.of("LRN")
+    light.change(first, bias=real(1.0))
+    facts = light.facts(tmp_path)
+    assert (facts.has_local_response_norm, facts.local_response_norm) == (True, None)
+    assert "k=1.0" in facts.conflicts[0] and "k=2.0" in facts.conflicts[0]
+    light.change(second, op="Identity")
+    assert "one of the two" in light.facts(tmp_path).conflicts[0]
+    light.change(first, op="Identity")
+    none = replace(FACTS_5H, has_local_response_norm=False, local_response_norm=None)
+    assert light.facts(tmp_path) == none
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("alpha", float("nan"), "alpha nan"),
+        ("beta", float("inf"), "beta inf"),
+        ("bias", 0.0, "k 0.0"),
+    ],
+)
+def test_constants_that_cannot_be_are_refused(
+    tmp_path: Path, light: Light, name: str, value: float, said: str
+) -> None:
+    light.change(light.of("LRN")[0], **{name: real(value)})
+    with pytest.raises(ModelError, match=said):
+        light.facts(tmp_path)
+
+
+@pytest.mark.parametrize("eps", [(1e-3,), (1e-3, 1e-5), (0.0,), (float("nan"),)])
+def test_batch_normalizations_agree_or_are_a_conflict(
+    tmp_path: Path, light: Light, eps: tuple[float, ...]
+) -> None:
+    for name, value in zip(light.of("Relu"), eps, strict=False):
+        light.insert(name, "FusedBatchNormV3", epsilon=real(value))
+    if not eps[0] > 0:
+        with pytest.raises(ModelError, match="eps of"):
+            light.facts(tmp_path)
+    elif len(eps) == 1:
+        assert light.facts(tmp_path) == replace(FACTS_5H, batch_norm_eps=1e-3)
+    else:
+        said = ("the eps of batch normalization is 0.001 and 1e-05",)
+        assert light.facts(tmp_path) == replace(FACTS_5H, conflicts=said)
+
+
+def test_a_graph_that_goes_round_in_circles_is_refused(tmp_path: Path) -> None:
+    nodes = [
+        constant("w", (2,), float_val=floats(1)),
+        node("a", "Relu", "b"),
+        node("b", "Relu", "a"),
+    ]
+    assert "in a circle" in problem(graph(tmp_path / "a.pb", *nodes))
 
 
 # Bad input.
