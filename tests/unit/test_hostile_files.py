@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import argparse
+import collections
 import gzip
 import io
+import json
 import pickle
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from googlenet.errors import ModelError
 from googlenet.weights.formats.detect import read_weights
+from googlenet.weights.tensor_file import tensor_file
+from googlenet.weights.tensor_header import HEADER_CHECKSUM, NO_CHECKSUM, quoted, sha256
 from tests import foreign_files, hostile
 from tests.sorted_tables import block, compressed, stored, table, varint
 
@@ -25,7 +32,7 @@ MOST_TIMES = 8
 MOST_SECONDS = 5.0
 LONGEST_MESSAGE = 2_000
 
-MILLIONS = 10_000_000
+MILLIONS = 4_000_000
 
 
 def message(number: int, data: bytes) -> bytes:
@@ -190,3 +197,92 @@ def test_a_file_takes_no_more_than_some_times_its_size(name: str, tmp_path: Path
     assert reading.said is not None and len(reading.said) < LONGEST_MESSAGE
     assert reading.memory < MOST_BYTES + MOST_TIMES * path.stat().st_size
     assert reading.seconds < MOST_SECONDS
+
+
+def refused(path: Path) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        read_weights(path)
+    assert caught.value.fix
+    assert len(str(caught.value)) < LONGEST_MESSAGE
+    return caught.value
+
+
+def test_where_there_is_but_one_number_the_step_may_be_any(tmp_path: Path) -> None:
+    path = tmp_path / "a.pth"
+    with_pickle(path, tensor(b"K\x01K\x04\x86", long_number(10**18) + b"K\x01\x86"))
+    assert read_weights(path).arrays["w"].shape == (1, 4)
+    with_pickle(path, tensor(b"K\x01K\x04\x86", long_number(10**30) + b"K\x01\x86"))
+    assert "shape that no storage holds" in refused(path).what
+
+
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ({"args": argparse.Namespace(out=Path("out"))}, f"pathlib.{type(Path()).__name__}"),
+        ({"history": collections.defaultdict(list)}, "collections.defaultdict"),
+        ({"labels": np.zeros(3)}, "multiarray._reconstruct"),
+    ],
+)
+def test_what_else_training_saves_is_named_with_advice(
+    tmp_path: Path, more: dict[str, object], name: str
+) -> None:
+    path = tmp_path / "a.pth"
+    torch.save({"state_dict": foreign_files.state_dict(), **more}, path)
+    error = refused(path)
+    assert error.what.startswith("PyTorch file holds more than weights (") and name in error.what
+    assert "state_dict()" in (error.fix or "")
+
+
+def resealed(data: bytes, metadata: dict[str, str]) -> bytes:
+    """Give a file of ours other metadata, and its header a right checksum."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    header["__metadata__"] = {HEADER_CHECKSUM: NO_CHECKSUM, **metadata}
+    text = json.dumps(header).encode()
+    text = text.replace(quoted(NO_CHECKSUM), quoted(sha256(text)))
+    return len(text).to_bytes(8, "little") + text + data[end:]
+
+
+def test_checksums_of_another_form_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    data = tensor_file({"a": torch.ones(2)}, {})
+    pairs = json.dumps([["a", sha256(np.ones(2, np.float32))]])
+    path.write_bytes(resealed(data, {"sha256": pairs}))
+    assert read_weights(path).arrays["a"].tolist() == [1, 1]
+    for sums in ('[["a", 1]]', "[[[], 1]]", "7", "{}", "[" * 100_000, '{"a": null}'):
+        path.write_bytes(resealed(data, {"sha256": sums}))
+        assert "damaged" in refused(path).what
+    path.write_bytes(resealed(data, {}))
+    assert "checksums are of other tensors" in refused(path).what
+    path.write_bytes(resealed(tensor_file({}, {}), {}))
+    assert not read_weights(path).arrays
+
+
+@pytest.mark.parametrize("location", ["x" * 300, "x\0e.onnx", "\0", "x/" * 5_000, "x" * 2**20])
+def test_a_place_that_cannot_be_is_refused(tmp_path: Path, location: str) -> None:
+    path = foreign_files.write_onnx_with_data(tmp_path / "e.onnx")
+    model = onnx.load(path, load_external_data=False)
+    outside = next(each for each in model.graph.initializer if each.external_data)
+    for each in outside.external_data:
+        if each.key == "location":
+            each.value = location
+    path.write_bytes(model.SerializeToString())
+    refused(path)
+
+
+@pytest.mark.parametrize("name", ["ä" * 200, "x/" * 90, "x" * 190])
+def test_a_checkpoint_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{name}"\n')
+    refused(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ä" * 200, "x" * 1_000, "a\0b"])
+def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
+    refused(tmp_path / name)
+
+
+def test_a_part_of_a_checkpoint_that_cannot_be_is_refused(tmp_path: Path) -> None:
+    # Its index has the longest name that there may be, so its values' would be too long.
+    index = tmp_path / f"{'x' * 249}.index"
+    shutil.copy("tests/golden/small/training/model.ckpt-7.index", index)
+    assert "lacks a data file" in refused(index).what

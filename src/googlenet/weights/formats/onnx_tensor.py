@@ -149,8 +149,8 @@ class TensorReader:
             if not os.path.exists(place):
                 raise ModelError(
                     "ONNX model lacks the data file that it names",
-                    place,
-                    "Put it beside the model.",
+                    self.path,
+                    f"Put it beside the model: {shortened(location)!r}.",
                 )
             self.files[place] = read_bytes(place)
             if sum(map(len, self.files.values())) > LARGEST_FILE:
