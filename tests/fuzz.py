@@ -19,7 +19,8 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from googlenet.errors import ModelError
+from googlenet.errors import GoogLeNetError, ModelError
+from googlenet.weights.convert import ForeignModel
 from googlenet.weights.formats import sstable
 from googlenet.weights.formats.contents import WeightsFile
 from googlenet.weights.formats.detect import read_weights
@@ -56,12 +57,14 @@ class Subject:
     Attributes:
         original: Bytes of a right file, or of a part of one.
         place: Writes mutated bytes where ``read`` finds them.
-        read: The reader.
+        read: The reader, or what gives a model.
+        refusal: The errors that may come out of it.
     """
 
     original: bytes
     place: Callable[[bytes], object]
-    read: Callable[[], WeightsFile]
+    read: Callable[[], WeightsFile | ForeignModel]
+    refusal: type[GoogLeNetError] = ModelError
 
 
 def check(subject: Subject, count: int) -> None:
@@ -94,14 +97,14 @@ def check(subject: Subject, count: int) -> None:
         run()
 
 
-def read_all(subject: Subject) -> ModelError | None:
+def read_all(subject: Subject) -> GoogLeNetError | None:
     """Read a file and every number of it, or give our error."""
     try:
         for array in subject.read().arrays.values():
             # One number that is repeated takes no room until it is copied.
             if 0 not in array.strides:
                 np.array(array)
-    except ModelError as error:
+    except subject.refusal as error:
         return error
     return None
 
