@@ -317,6 +317,9 @@ def test_a_graph_that_no_spec_can_hold_is_refused() -> None:
     facts = GraphFacts(conflicts=("a stride-2 pool is padded by 1 before",))
     with pytest.raises(ModelError, match="a stride-2 pool is padded by 1 before"):
         recognize(file_of(spoken(variant("caffe"), "caffe"), facts))
+    # Whoever says what it is, such as the list of published weights, knows better.
+    found = recognize(file_of(spoken(variant("caffe"), "caffe"), facts), lineage="caffe")
+    assert any("a stride-2 pool is padded by 1 before" in sentence for sentence in found.guessed)
 
 
 def test_constants_that_the_graph_does_not_say_are_guessed() -> None:

@@ -78,11 +78,11 @@ def recognize(
         UsageError: There is no such variant.
     """
     match = match_names(file, classifier)
-    if file.facts.conflicts:
+    if file.facts.conflicts and lineage is None:
         raise ModelError(
             f"the file's graph is of no GoogLeNet that is known: {'; '.join(file.facts.conflicts)}",
             file.path,
-            "Give the weights of a GoogLeNet (Inception v1); converted, these would compute wrong.",
+            "Converted, it would compute something else; if you know better, say --variant NAME.",
         )
     _check_batch_norm_is_known(match, file)
     arrays, assumed = to_our_layout(match, file.facts, file.path)
@@ -101,6 +101,10 @@ def recognize(
     shaped = _shapes(match, arrays, norm, aux, file.path)
     decision = decide(match, shaped, file, lineage)
     spec = decision.spec
+    assumed += [
+        f"The graph has {conflict}; as you said the variant, that is passed over."
+        for conflict in file.facts.conflicts
+    ]
     if match.renamed:
         assumed += [
             f"{layer} was taken for the classifier {ours} by its shape and place."

@@ -111,8 +111,13 @@ def graph_facts(
     inputs += [] if net is None else net.input
     walk = Walk(map(text, inputs), sides)
     for layer in layers:
-        walk.add(_operation(layer))
+        # Some tools keep a layer's weights and not what it reads; that is no reading of the image.
+        if layer.settings.bottom or layer.kind != "Convolution":
+            walk.add(_operation(layer))
     facts, more = shared_facts(walk, path, kind)
+    if not any(layer.settings.bottom for layer in layers):
+        # Some tools keep the layers' weights and not what the layers read; then there is no graph.
+        facts, more = GraphFacts(), ()
     facts = replace(facts, mean=mean, scale=scale, channel_order=None if mean is None else "bgr")
     return facts, (*notes, *more)
 
