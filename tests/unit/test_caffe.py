@@ -155,7 +155,12 @@ def test_joins_values_that_come_in_runs(tmp_path: Path) -> None:
 
 
 def test_a_file_of_weights_alone_says_nothing_of_the_graph(tmp_path: Path) -> None:
-    assert read(tmp_path, wire.layer("a", "Convolution", wire.blob(WEIGHT))).facts == GraphFacts()
+    for settings in (b"", wire.message(106, STEM)):
+        layers = [
+            wire.layer(name, "Convolution", wire.blob(WEIGHT), settings=settings)
+            for name in ("a", "b")
+        ]
+        assert read(tmp_path, b"".join(layers)).facts == GraphFacts()
 
 
 def test_a_graph_with_pools_and_no_norm_has_none(tmp_path: Path) -> None:
