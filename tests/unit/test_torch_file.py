@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tarfile
@@ -17,7 +18,8 @@ import torch
 
 from googlenet.errors import ModelError
 from googlenet.weights.formats.torch_file import read
-from tests import foreign_files, fuzz
+from tests import foreign_files, fuzz, hostile
+from tests.narrow import narrow_network
 
 
 def problem(path: Path) -> str:
@@ -62,7 +64,33 @@ def test_weights_are_found_in_a_training_checkpoint(tmp_path: Path, zipped: bool
     path = foreign_files.write_torch(tmp_path / "a.pth", foreign_files.checkpoint(), zipped=zipped)
     file = read(path)
     assert list(file.arrays) == list(foreign_files.state_dict())
-    assert file.notes == ("Left out epoch, best, optimizer: beside the weights.",)
+    assert file.notes == ("Beside the weights: epoch, best, optimizer; none of it was read.",)
+
+
+def test_text_of_python_2_is_read(tmp_path: Path) -> None:
+    """Python 2 writes its text by instructions that Python 3 has no more."""
+    path = foreign_files.write_torch(tmp_path / "a.pth")
+    text = re.compile(rb"X(.)\x00\x00\x00([a-zA-Z])", re.DOTALL)
+    rezipped(path, {"a/data.pkl": text.sub(rb"U\1\2", pickled(path))})
+    assert list(read(path).arrays) == list(foreign_files.state_dict())
+
+
+def test_a_name_that_is_there_as_text_and_bytes_is_refused(tmp_path: Path) -> None:
+    value = {"w": torch.ones(2), b"w": torch.zeros(2)}
+    torch.save(value, tmp_path / "a.pth", pickle_protocol=4)
+    assert "'w' twice" in problem(tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_tensors_that_are_built_in_unknown_ways_are_refused(tmp_path: Path, zipped: bool) -> None:
+    for odd, message in (
+        (torch.eye(2).to_sparse(), "builds 'odd' with torch._utils._rebuild_sparse_tensor"),
+        (torch.zeros(2, dtype=torch.uint16), "builds 'odd' with torch._utils._rebuild_tensor_v3"),
+        (torch.zeros(2, dtype=torch.complex64), "ComplexFloatStorage has no numbers"),
+    ):
+        value = {"a": torch.ones(2), "b": torch.ones(2), "odd": odd}
+        path = foreign_files.write_torch(tmp_path / "a.pth", value, zipped=zipped)
+        assert message in problem(path)
 
 
 def test_what_is_no_tensor_is_left_out(tmp_path: Path) -> None:
@@ -101,23 +129,55 @@ def test_code_in_a_pickle_is_named_and_never_run(tmp_path: Path, zipped: bool) -
     value = {"state_dict": foreign_files.state_dict(), "more": Runs(proof)}
     path = foreign_files.write_torch(tmp_path / "a.pth", value, zipped=zipped)
     assert problem(path) == (
-        f"PyTorch file holds more than weights ({os.mkdir.__module__}.mkdir), "
-        "of which nothing was run"
+        f"PyTorch file carries code: it would call {os.mkdir.__module__}.mkdir, "
+        "and nothing of it was run"
     )
     assert not proof.exists()
     torch.load(path, weights_only=False)
     assert proof.exists()  # it would have run
 
 
-def test_whole_modules_are_refused(tmp_path: Path) -> None:
-    path = foreign_files.write_torch(tmp_path / "a.pth", torch.nn.Linear(2, 2))
-    assert "torch.nn.modules.linear.Linear" in problem(path)
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"cos\nsystem\n(X\x02\0\0\0lstR",
+        b"cos\nsystem\n(X\x02\0\0\0lst\x81",
+        b"cos\nsystem\n(X\x02\0\0\0lst}\x92",
+        b"c__builtin__\neval\n(X\x01\0\0\x001tR",
+        b"cbuiltins\ngetattr\n(cos\npath\nX\x04\0\0\0jointR",
+        b"cfunctools\npartial\n(cos\nsystem\ntR",
+        # Names that lead out of a package that is known.
+        b"X\x08\0\0\0torch.nnX\x0e\0\0\0modules.system\x93)R",
+        b"ctorch.nnx\nsystem\n)R",
+        b"ctorch.hub\nload\n)R",
+        b"cos\nenviron\n}b",
+    ],
+)
+def test_code_of_every_kind_is_refused(tmp_path: Path, code: bytes) -> None:
+    path = foreign_files.write_torch(tmp_path / "a.pth")
+    held = pickled(path)
+    assert held.endswith(b"u.")
+    rezipped(path, {"a/data.pkl": held[:-1] + b"X\x04\0\0\0more" + code + b"s."})
+    assert "carries code" in problem(path)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_whole_modules_are_refused(tmp_path: Path, zipped: bool) -> None:
+    path = foreign_files.write_torch(tmp_path / "a.pth", torch.nn.Linear(2, 2), zipped=zipped)
+    assert problem(path) == (
+        "PyTorch file holds an object (torch.nn.modules.linear.Linear), not tensors by name"
+    )
+    path = foreign_files.write_torch(tmp_path / "a.pth", narrow_network(), zipped=zipped)
+    assert "it would call googlenet.nn.googlenet.GoogLeNet" in problem(path)
 
 
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 def test_quantized_tensors_are_refused(tmp_path: Path) -> None:
     quantized = torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8)
-    assert "quantized" in problem(foreign_files.write_torch(tmp_path / "a.pth", {"w": quantized}))
+    for zipped in (True, False):
+        value = {"w": quantized, "v": quantized}
+        path = foreign_files.write_torch(tmp_path / "a.pth", value, zipped=zipped)
+        assert "quantized" in problem(path)
 
 
 def test_torchscript_is_refused(tmp_path: Path) -> None:
@@ -128,7 +188,13 @@ def test_torchscript_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_without_tensors_by_name_is_refused(tmp_path: Path) -> None:
-    for value in ([torch.ones(2)], {"model": {"deep": {"model": 1}}}, torch.ones(2), {}):
+    for value in (
+        [torch.ones(2)],
+        {"model": {"deep": {"model": 1}}},
+        {"a": {"b": {"c": {"w": torch.ones(2), "v": torch.ones(2)}}}},
+        {"accuracy": torch.ones(2), "loss": torch.tensor(0.5)},
+        {},
+    ):
         path = foreign_files.write_torch(tmp_path / "a.pth", value)
         assert problem(path) == "PyTorch file holds no tensors by name"
 
@@ -151,7 +217,9 @@ def test_a_flipped_bit_in_a_weight_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_tensor_larger_than_its_storage_is_refused(tmp_path: Path) -> None:
-    path = foreign_files.write_torch(tmp_path / "a.pth", {"w": torch.ones(4)})
+    path = foreign_files.write_torch(
+        tmp_path / "a.pth", {"w": torch.ones(4), "v": torch.ones(2, 3)}
+    )
     saved = pickled(path)
     # The pickle's numbers: BININT1 4 is the storage's size, then the tensor's only side.
     for old, new in (
@@ -228,8 +296,10 @@ def test_laughter_costs_nothing(tmp_path: Path) -> None:
     laugh: object = []
     for _ in range(100):
         laugh = [laugh, laugh]
-    path = foreign_files.write_torch(tmp_path / "a.pth", {"w": torch.ones(2), "laugh": laugh})
-    assert list(read(path).arrays) == ["w"]
+    path = foreign_files.write_torch(
+        tmp_path / "a.pth", {"model": foreign_files.state_dict(), "laugh": laugh}
+    )
+    assert list(read(path).arrays) == list(foreign_files.state_dict())
     # As a name (two values from the memo, and STACK_GLOBAL), a key, and a function that is called.
     doubled = b"\x80\x04]q\x00" + b"".join(
         b"](h%ch%ceq%c" % (number, number, number + 1) for number in range(100)
@@ -237,6 +307,26 @@ def test_laughter_costs_nothing(tmp_path: Path) -> None:
     for ending in (b"h\x64h\x64\x93.", b"}h\x64\x85Ns.", b"h\x64)R."):
         rezipped(path, {"a/data.pkl": doubled + ending})
         assert "PyTorch file" in problem(path)
+
+
+def test_what_all_values_share_is_looked_through_once(tmp_path: Path) -> None:
+    """Ten thousand values, each of which holds the same tens of thousands."""
+    for shared in ([[] for _ in range(50_000)], {f"{each}": {} for each in range(20_000)}):
+        around = [{"all": shared} for _ in range(10_000)]
+        value = {f"{number}": each for number, each in enumerate(around)}
+        torch.save({"model": foreign_files.state_dict()} | value, tmp_path / "a.pth")
+        reading = hostile.read(tmp_path / "a.pth")
+        assert reading.said is None
+        assert reading.seconds < 5.0
+
+
+def test_calls_fill_no_memory(tmp_path: Path) -> None:
+    path = foreign_files.write_torch(tmp_path / "a.pth")
+    made = b"ccollections\nCounter\nq\0" + b"h\0)RNb" * 50_000
+    rezipped(path, {"a/data.pkl": b"\x80\x02" + made + b"."})
+    reading = hostile.read(path)
+    assert reading.said is not None
+    assert reading.memory < 50 * 2**20
 
 
 def test_other_pickles_are_refused(tmp_path: Path) -> None:

@@ -18,9 +18,18 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from googlenet.errors import ModelError
-from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes, some
+from googlenet.weights.formats.contents import WeightsFile, damaged, read_bytes, shortened, some
 from googlenet.weights.formats.half_precision import widened
-from googlenet.weights.formats.inert_pickle import Call, Name, Reference, read_pickle
+from googlenet.weights.formats.inert_pickle import (
+    Call,
+    Name,
+    Reference,
+    forbidden,
+    is_plain,
+    is_quantized,
+    names_in,
+    read_pickle,
+)
 from googlenet.weights.formats.zip_members import ZipMembers
 
 _KIND = "PyTorch"
@@ -42,27 +51,25 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
     "ByteStorage": np.dtype("u1"),
     "BoolStorage": np.dtype("?"),
 }
-_TENSORS = ("torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2")
-_PARAMETER = "torch._utils._rebuild_parameter"
-# What checkpoints of weights and training have in them; none of it is called.
-_ALLOWED = frozenset(
-    (
-        "collections.OrderedDict",
-        *_TENSORS,
-        _PARAMETER,
-        *(f"{module}.{name}" for module in ("torch", "torch.cuda") for name in _DTYPES),
-        *(f"torch.{name}" for name in ("Size", "device", "float32", "float64", "float16", "int64")),
-        "argparse.Namespace",
-        "_codecs.encode",
-        "numpy.dtype",
-        *(f"numpy.{core}.multiarray.scalar" for core in ("core", "_core")),
-    )
-)
+# Bytes of the numbers that are passed over in old files, where one storage follows the other.
+_SIZES: Mapping[str, int] = {kind: dtype.itemsize for kind, dtype in _DTYPES.items()} | {
+    "UntypedStorage": 1,
+    "QInt8Storage": 1,
+    "QUInt8Storage": 1,
+    "QInt32Storage": 4,
+    "ComplexFloatStorage": 8,
+    "ComplexDoubleStorage": 16,
+}
+_STORAGE_MODULES = ("torch", "torch.cuda", "torch.storage")
+_TENSORS = ("_rebuild_tensor", "_rebuild_tensor_v2")
+_PARAMETERS = ("_rebuild_parameter", "_rebuild_parameter_with_state")
 
-# Where training scripts keep the weights in a checkpoint.
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "weights")
+# Where training scripts keep the weights in a checkpoint, the likeliest first.
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 # A checkpoint in a checkpoint in a checkpoint.
 _MOST_WRAPPERS = 3
+# Beside the weights there may be a tensor or two, such as the best accuracy.
+_FEWEST_TENSORS = 2
 _MOST_DIMENSIONS = 8
 # Before a storage in a stream, as a number of eight bytes.
 _COUNT = 8
@@ -98,14 +105,18 @@ def read(path: Path) -> WeightsFile:
     Args:
         path: A file of ``torch.save``.
 
+    The weights are a dictionary of several tensors, each with an axis at least: the file's own, or
+    one in it under any key. Of several, the likeliest by its key is taken, then the largest, and
+    the notes say so.
+
     Returns:
         The tensors under their own names (``inception3a.branch1.conv.weight``) and in PyTorch's
         layout (kernels out, in, H, W; linear layers out, in): floating-point, of which half
         precision and bfloat16 become float32, or integers. All else is left out.
 
     Raises:
-        ModelError: The file is damaged, a TorchScript archive, quantized, or its pickle names
-            anything that weights do not need; nothing that it names is run.
+        ModelError: The file is damaged, a TorchScript archive, quantized, or its pickle would call
+            what training scripts do not save; nothing is ever run.
     """
     path = Path(path)
     data = read_bytes(path)
@@ -115,11 +126,14 @@ def read(path: Path) -> WeightsFile:
     arrays: dict[str, NDArray[Any]] = {}
     others = []
     for key, entry in state.items():
-        name = key.decode("utf-8", "replace") if isinstance(key, bytes) else key
-        if _is_tensor(entry):
-            arrays[name] = reader.array(entry, name)
-        else:
+        name = _text(key)
+        tensor = _tensor(entry)
+        if tensor is None:
             others.append(name)
+        elif name in arrays:
+            raise damaged(path, _KIND, f"it has {name!r} twice")
+        else:
+            arrays[name] = reader.array(tensor, name)
     if others:
         notes.append(f"Left out {some(others)}: not tensors.")
     return WeightsFile(format="torch", path=path, arrays=arrays, notes=tuple(notes))
@@ -141,7 +155,7 @@ def _read_zip(data: bytes, path: Path) -> tuple[Any, Storages]:
     order = f"{root}byteorder"
     if order in members.names and members.read(order) != b"little":
         raise _big_endian(path)
-    pickle = read_pickle(BytesIO(members.read(f"{root}data.pkl")), _ALLOWED, path)
+    pickle = read_pickle(BytesIO(members.read(f"{root}data.pkl")), path)
     start = f"{root}data/"
     return pickle.value, {
         name.removeprefix(start): memoryview(members.read(name))
@@ -153,14 +167,14 @@ def _read_zip(data: bytes, path: Path) -> tuple[Any, Storages]:
 def _read_stream(data: bytes, path: Path) -> tuple[Any, Storages]:
     """Read pickles one after the other, with the storages behind them."""
     stream = BytesIO(data)
-    beginning = [read_pickle(stream, (), path).value for _ in range(2)]
+    beginning = [read_pickle(stream, path).value for _ in range(2)]
     if beginning != [_MAGIC, _PROTOCOL]:
         raise damaged(path, _KIND, "it does not begin as a file of torch.save")
-    system = read_pickle(stream, (), path).value
+    system = read_pickle(stream, path).value
     if not isinstance(system, dict) or system.get("little_endian") is not True:
         raise _big_endian(path)
-    pickle = read_pickle(stream, _ALLOWED, path)
-    keys = read_pickle(stream, (), path).value
+    pickle = read_pickle(stream, path)
+    keys = read_pickle(stream, path).value
     # How long a number is, only the references say; the storages lie in the order of the keys.
     described = {each.key: each for each in (_storage(key, path) for key in pickle.references)}
     if (
@@ -173,7 +187,7 @@ def _read_stream(data: bytes, path: Path) -> tuple[Any, Storages]:
     position = stream.tell()
     for key in keys:
         count = int.from_bytes(data[position : position + _COUNT], "little")
-        length = count * _DTYPES[described[key].kind].itemsize
+        length = count * _SIZES[described[key].kind]
         position += _COUNT
         if key in storages or length > len(data) - position:
             raise damaged(path, _KIND, f"storage {key} lies beyond its end")
@@ -184,7 +198,9 @@ def _read_stream(data: bytes, path: Path) -> tuple[Any, Storages]:
 
 def _storage(reference: Any, path: Path) -> _Storage:
     match reference:
-        case ("storage", Name(name=kind), str(key), _, int(size), *view) if kind in _DTYPES:
+        case ("storage", Name(module, kind), str(key), _, int(size), *view) if (
+            module in _STORAGE_MODULES and kind in _SIZES
+        ):
             match view:
                 case [] | [None] if size in _NUMBERS:
                     return _Storage(key, kind, size, 0)
@@ -194,28 +210,101 @@ def _storage(reference: Any, path: Path) -> _Storage:
 
 
 def _state_dict(value: Any, path: Path) -> tuple[dict[str | bytes, Any], list[str]]:
-    """Find the tensors by name in what was saved."""
-    left: list[str] = []
+    """Find the tensors by name in what was saved, and say what else there is."""
+    found = _dictionaries_of_tensors(value)
+    if not found:
+        raise _without_tensors(value, path)
+    taken = min(found, key=lambda keys: (_preference(keys), -_count_tensors(found[keys])))
+    state = found.pop(taken)
+    if quantized := next(filter(is_quantized, names_in(state, set())), None):
+        raise forbidden(quantized, path)
+    found.pop((), None)  # its other values are named one by one
+    beside: list[str] = []
+    seen = {id(state)}
+    for depth, taken_key in enumerate(taken):
+        for key, entry in value.items():
+            if key != taken_key and (*taken[:depth], key) not in found:
+                beside.append(_described(key, entry, seen))
+        value = value[taken_key]
+    notes = []
+    if beside:
+        notes.append(f"Beside the weights: {some(beside)}; none of it was read.")
+    if found:
+        others = ["/".join(map(_text, keys)) for keys in found]
+        named = "/".join(map(_text, taken)) or "what is outermost"
+        notes.append(f"Taken: {shortened(named)}; also there: {some(others)}.")
+    return state, notes
+
+
+def _dictionaries_of_tensors(value: Any) -> dict[tuple[str | bytes, ...], dict[str | bytes, Any]]:
+    """Find each dictionary of several tensors by the keys that lead to it, outer ones first."""
+    found = {}
+    level: list[tuple[tuple[str | bytes, ...], Any]] = [((), value)]
+    seen = set()
     for _ in range(_MOST_WRAPPERS):
-        if not isinstance(value, dict):
-            break
-        if any(map(_is_tensor, value.values())):
-            return value, [f"Left out {some(left)}: beside the weights."] if left else []
-        inner = next((key for key in _WRAPPERS if isinstance(value.get(key), dict)), None)
-        left += [str(key) for key in value if key != inner]
-        value = value.get(inner)
-    raise ModelError(
+        inner = []
+        for keys, each in level:
+            # What is there twice, or holds itself, is looked through once.
+            if not isinstance(each, dict) or id(each) in seen:
+                continue
+            seen.add(id(each))
+            if _count_tensors(each) >= _FEWEST_TENSORS:
+                found[keys] = each
+            inner += [((*keys, key), entry) for key, entry in each.items()]
+        level = inner
+    return found
+
+
+def _preference(keys: tuple[str | bytes, ...]) -> list[int]:
+    """Rank what keys lead to; what is outermost has none, and is as likely as an unknown key."""
+    names = [_text(key) for key in keys]
+    return [
+        _WRAPPERS.index(name) if name in _WRAPPERS else len(_WRAPPERS) for name in names or [""]
+    ]
+
+
+def _count_tensors(values: dict[str | bytes, Any]) -> int:
+    """Count tensors that have an axis."""
+    count = 0
+    for each in map(_tensor, values.values()):
+        match each:
+            case Call(arguments=(_, _, tuple(shape), *_)) if shape:
+                count += 1
+    return count
+
+
+def _tensor(value: Any) -> Call | None:
+    """Give the call that builds a tensor, also where a parameter holds it; None for all else."""
+    match value:
+        case Call(Name("torch._utils", name), (Call() as inner, *_)) if name in _PARAMETERS:
+            value = inner
+    match value:
+        case Call(Name("torch._utils" | "torch._tensor", name)) if name.startswith("_rebuild"):
+            return value
+    return None
+
+
+def _described(key: str | bytes, value: Any, seen: set[int]) -> str:
+    """Name an entry, and the types that are in it and nowhere before."""
+    names = sorted({str(name) for name in names_in(value, seen) if not is_plain(name)})
+    return f"{_text(key)} ({some(names)})" if names else _text(key)
+
+
+def _text(key: str | bytes) -> str:
+    return key.decode("utf-8", "replace") if isinstance(key, bytes) else key
+
+
+def _without_tensors(value: Any, path: Path) -> ModelError:
+    if isinstance(value, Call):
+        return ModelError(
+            f"PyTorch file holds an object ({value.function}), not tensors by name",
+            path,
+            "Where it was made, save its state_dict() alone.",
+        )
+    return ModelError(
         "PyTorch file holds no tensors by name",
         path,
         "Give a file of torch.save(model.state_dict(), FILE).",
-    )
-
-
-def _is_tensor(value: Any) -> bool:
-    return (
-        isinstance(value, Call)
-        and isinstance(value.function, Name)
-        and str(value.function) in (*_TENSORS, _PARAMETER)
     )
 
 
@@ -237,10 +326,14 @@ class _TensorReader:
     def array(self, tensor: Call, name: str) -> NDArray[Any]:
         """Give a tensor as an array that looks into its storage."""
         match tensor:
-            case Call(arguments=(Call() as inner, *_)):  # a parameter holds a tensor
-                tensor = inner
-        match tensor:
-            case Call(Name(), (Reference(key), int(first), tuple(shape), tuple(strides), *_)):
+            case Call(Name(_, function)) if function not in _TENSORS:
+                raise ModelError(
+                    f"PyTorch file builds {shortened(name)!r} with {tensor.function}, which is "
+                    "not known",
+                    self.path,
+                    "Save it as a plain tensor of float32.",
+                )
+            case Call(_, (Reference(key), int(first), tuple(shape), tuple(strides), *_)):
                 pass
             case _:
                 raise damaged(self.path, _KIND, f"{name!r} is no tensor")
@@ -275,7 +368,9 @@ class _TensorReader:
     def _numbers(self, storage: _Storage) -> NDArray[Any]:
         place = storage.key, storage.kind
         if place not in self.numbers:
-            dtype = _DTYPES[storage.kind]
+            dtype = _DTYPES.get(storage.kind)
+            if dtype is None:
+                raise damaged(self.path, _KIND, f"{storage.kind} has no numbers that are read")
             data = self.storages.get(storage.key, memoryview(b""))
             if len(data) != storage.size * dtype.itemsize:
                 raise damaged(
