@@ -162,8 +162,8 @@ def _check_directory(root: Path) -> None:
         raise ModelError(
             "model directory is a file" if root.exists() else "model directory does not exist",
             root,
-            "Give a directory that holds model.safetensors, such as RUN/best, another tool's weights "
-            "file, or a name of googlenet weights list.",
+            "Give a directory that holds model.safetensors, such as RUN/best, another tool's "
+            "weights file, or a name of googlenet weights list.",
         )
     missing = [name for name in (CONFIG, PREPROCESSOR, WEIGHTS) if not (root / name).exists()]
     if len(missing) == 3 and (root / "best" / CONFIG).exists():
