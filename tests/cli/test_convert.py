@@ -7,45 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import cv2
 import numpy as np
 import pytest
 import torch
 import torchvision
 
-from googlenet.architecture.dialects import DIALECTS
-from googlenet.nn.googlenet import GoogLeNet
 from googlenet.weights.model_config import read_config
 from googlenet.weights.model_directory import load_network, save_model
 from tests.cli.command import assert_fails, googlenet
+from tests.cli.conftest import LABELS, SIZE
 from tests.conftest import photograph
 from tests.narrow import narrow_network, narrow_spec
-
-SIZE = 64
-LABELS = ("cab", "dog", "elk")
-
-
-@pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Caffe network with its labels, and what OpenCV computes with it."""
-    root = tmp_path_factory.mktemp("desk")
-    spec = replace(narrow_spec(name="caffe"), aux=None)
-    save_model(root / "model", narrow_network(spec), classes=LABELS)
-    done = googlenet("convert", root / "model", "--to", "caffemodel", "-o", root / "x.caffemodel")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines() == [
-        str(root / f"x{suffix}") for suffix in (".caffemodel", ".prototxt", ".labels.txt")
-    ]
-    reader = cv2.dnn.readNetFromCaffe(str(root / "x.prototxt"), str(root / "x.caffemodel"))
-    images = np.random.default_rng(1).normal(0, 60, (2, 3, SIZE, SIZE)).astype(np.float32)
-    reader.setInput(images)
-    names = ["conv2/norm2", "inception_4a/output", "loss3/classifier", "prob"]
-    outputs = dict(zip(names, reader.forward(names), strict=True))
-    reference = {name: np.array(array) for name, array in outputs.items()}
-    np.savez(root / "outputs.npz", **{"input": images, **reference})
-    wrong = {**reference, "inception_4a/output": reference["inception_4a/output"][:, ::-1]}
-    np.savez(root / "wrong.npz", **{"input": images, **wrong})
-    return root
 
 
 def convert(desk: Path, *words: str | Path) -> CompletedProcess[str]:
@@ -97,23 +69,6 @@ def test_a_file_predicts_as_it_stands(desk: Path, tmp_path: Path) -> None:
     done = googlenet("predict", desk / "x.caffemodel", tmp_path / "new.jpg", "--format", "csv")
     assert done.returncode == 0, done.stderr
     assert "class_" in done.stdout
-
-
-def test_a_reference_that_differs_writes_nothing(desk: Path, tmp_path: Path) -> None:
-    out = tmp_path / "converted"
-    done = convert(desk, "--verify", desk / "wrong.npz", "-o", out)
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "does not compute what its source did: inception_4a/output differs by" in done.stderr
-    assert "1 of 4 outputs" in done.stderr
-    assert not out.exists()
-
-
-def test_a_reference_without_an_input_is_refused(desk: Path, tmp_path: Path) -> None:
-    np.savez(tmp_path / "bare.npz", prob=np.ones((1, 3)))
-    done = convert(desk, "--verify", tmp_path / "bare.npz", "-o", tmp_path / "x")
-    assert_last_error(done, 3, "reference has no input of shape (N, 3, H, W) or (N, H, W, 3)")
-    assert not (tmp_path / "x").exists()
 
 
 def assert_last_error(done: CompletedProcess[str], code: int, what: str) -> None:
@@ -303,46 +258,6 @@ def test_imagenets_thousand_from_the_1008(tmp_path: Path) -> None:
     assert torch.equal(weight[278], network.fc.weight[1])
 
 
-def test_inspect_says_what_a_file_is(desk: Path) -> None:
-    done = googlenet("inspect", desk / "x.caffemodel")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("x.caffemodel: caffemodel")
-    assert "guessed:" in done.stdout
-    assert "inception (4e)" in done.stdout
-    document = json.loads(googlenet("inspect", desk / "x.caffemodel", "--json").stdout)
-    assert document["variant"] == "caffe"
-    assert document["num_classes"] == 3
-    assert document["found"]
-    assert document["guessed"]
-
-
-def test_inspect_shows_differences_and_names() -> None:
-    done = googlenet("inspect", "--diff", "caffe", "torchvision")
-    assert done.returncode == 0, done.stderr
-    assert "kernels of the 5x5 branches\n  caffe        5x5\n  torchvision  3x3\n" in done.stdout
-    assert "kernels" not in googlenet("inspect", "--diff", "caffe", "paper").stdout
-    same = googlenet("inspect", "--diff", "caffe", "caffe").stdout
-    assert same == "caffe and caffe are the same network\n"
-    document = json.loads(googlenet("inspect", "--diff", "bn", "slim", "--json").stdout)
-    assert {"fact": "classes", "first": "1000", "second": "1001"} in document["differences"]
-
-    names = googlenet("inspect", "--names").stdout
-    assert "inception_4a/3x3_reduce" in names
-    assert "Mixed_4b/Branch_1/Conv2d_0a_1x1" in names
-    assert max(map(len, names.splitlines())) < 180
-    document = json.loads(googlenet("inspect", "--names", "--json").stdout)
-    by_name = {each["name"]: each for each in document["dialects"]}
-    assert by_name["slim"]["activations"]["inception4a"] == "Mixed_4b"
-
-
-def test_networks_endpoints_take_any_name(desk: Path) -> None:
-    network: GoogLeNet = load_network(desk / "model")
-    images = torch.zeros(1, 3, SIZE, SIZE)
-    seen = network.endpoints(images, ["mixed4a", "inception_4a/output", "Mixed_4b"])
-    assert list(seen) == ["mixed4a", "inception_4a/output", "Mixed_4b"]
-    assert torch.equal(seen["mixed4a"], seen["Mixed_4b"])
-
-
 @pytest.mark.parametrize(
     ("words", "code", "what"),
     [
@@ -362,43 +277,6 @@ def test_what_is_not_there_is_called_so(
     (tmp_path / "x.jpg").write_bytes(b"")
     done = googlenet(*words, cwd=tmp_path)
     assert_last_error(done, code, what)
-
-
-def test_the_reference_of_1008_goes_with_the_order_of_1000(tmp_path: Path) -> None:
-    network = narrow_network(replace(narrow_spec(1008, name="inception5h"), aux=None))
-    images = torch.randn(1, 3, SIZE, SIZE) * 60
-    with torch.inference_mode():
-        seen = network.endpoints(images, ["maxpool2", "logits"])
-    np.savez(
-        tmp_path / "reference.npz",
-        **{
-            "input": images.permute(0, 2, 3, 1).numpy(),
-            "maxpool1": seen["maxpool2"].permute(0, 2, 3, 1).numpy(),  # 5h's name of the second
-            "import/softmax2:0": seen["logits"].softmax(1)[0].numpy(),
-        },
-    )
-    arrays = {}
-    dialect = DIALECTS["inception5h"]
-    state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
-    for theirs, ours in dialect.parameters.items():
-        if ours in state:
-            array = state[ours]
-            order = (2, 3, 1, 0) if array.ndim == 4 else (1, 0) if array.ndim == 2 else (0,)
-            arrays[theirs] = torch.from_numpy(array.transpose(order).copy())
-    torch.save(arrays, tmp_path / "x.pth")
-    done = googlenet(
-        *("convert", tmp_path / "x.pth", "--verify", tmp_path / "reference.npz"),
-        *("--imagenet-order", "-o", tmp_path / "model"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert "maxpool1: differs by" in done.stderr
-    assert read_config(tmp_path / "model").spec.num_classes == 1000
-
-
-def test_a_reference_that_is_not_finite_is_refused(desk: Path, tmp_path: Path) -> None:
-    np.savez(tmp_path / "r.npz", input=np.full((1, 3, 64, 64), np.nan), prob=np.ones((1, 3)))
-    done = convert(desk, "--verify", tmp_path / "r.npz", "-o", tmp_path / "x")
-    assert_last_error(done, 3, "reference holds values in input that are not finite")
 
 
 def test_slim_to_torchvisions_network(tmp_path: Path) -> None:

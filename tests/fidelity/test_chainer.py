@@ -9,7 +9,6 @@ from googlenet.weights.formats.chainer_npz import read
 
 from . import goldens
 from .conftest import Agree
-from .conftest import Agree
 
 
 def test_every_endpoint_is_chainers(tmp_path: Path, agree: Agree) -> None:

@@ -2,87 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from googlenet.architecture.dialects import DIALECTS
-from googlenet.architecture.parameters import parameter_shapes
 from googlenet.architecture.spec import GoogLeNetSpec, InceptionWidths, LocalResponseNorm
 from googlenet.architecture.variants import VARIANTS, variant
 from googlenet.errors import ModelError
-from googlenet.weights.formats.contents import GraphFacts, WeightsFile
+from googlenet.weights.formats.contents import GraphFacts
 from googlenet.weights.recognize import recognize
-
-# The variant whose weights are published in each dialect.
-SPOKEN = {
-    "torchvision": "torchvision",
-    "caffe": "caffe",
-    "slim": "slim",
-    "inception5h": "inception5h",
-    "lucent": "inception5h",
-    "captum": "inception5h",
-    "captum-old": "inception5h",
-    "onnx": "onnx-googlenet",
-    "chainer": "caffe",
-    "keras": "caffe",
-    "caffe-torch": "caffe",
-    "gluoncv": "gluoncv",
-}
-CHANNELS_LAST = ("slim", "inception5h", "keras")
-
-
-def arrays_of(spec: GoogLeNetSpec) -> dict[str, np.ndarray]:
-    """Draw every parameter of a spec; running variances are positive."""
-    random = np.random.default_rng(5)
-    return {
-        name: np.abs(random.standard_normal(shape, np.float32)) + 0.1
-        for name, shape in parameter_shapes(spec).items()
-    }
-
-
-def spoken(spec: GoogLeNetSpec, dialect_name: str, prefix: str = "") -> dict[str, np.ndarray]:
-    """Write a spec's arrays under a dialect's names and in its layout."""
-    dialect = DIALECTS[dialect_name]
-    ours = arrays_of(spec)
-    theirs = {}
-    for name, our_name in dialect.parameters.items():
-        if our_name not in ours:
-            continue
-        array = ours[our_name]
-        if dialect_name in CHANNELS_LAST:
-            if our_name.endswith("fc1.weight"):
-                array = array.reshape(-1, 128, 4, 4).transpose(0, 2, 3, 1).reshape(array.shape)
-            if array.ndim == 4:
-                array = array.transpose(2, 3, 1, 0)
-            elif array.ndim == 2:
-                array = array.T
-        theirs[prefix + name] = array
-    return theirs
-
-
-def file_of(
-    arrays: Mapping[str, np.ndarray], facts: GraphFacts | None = None, **more: Any
-) -> WeightsFile:
-    facts = facts or GraphFacts()
-    return WeightsFile(format="torch", path=Path("x.bin"), arrays=arrays, facts=facts, **more)
-
-
-def same_arrays(found: Mapping[str, np.ndarray], spec: GoogLeNetSpec) -> bool:
-    expected = arrays_of(spec)
-    return found.keys() == expected.keys() and all(
-        np.array_equal(found[name], expected[name]) for name in expected
-    )
-
-
-def of_dialect(name: str) -> GoogLeNetSpec:
-    spec = variant(SPOKEN[name])
-    has_heads = any(layer.startswith("aux") for layer in DIALECTS[name].layers)
-    return spec if has_heads else replace(spec, aux=None)
+from tests.spoken import SPOKEN, arrays_of, file_of, of_dialect, renamed, same_arrays, spoken
 
 
 @pytest.mark.parametrize("prefix", ["", "module.", "InceptionV1/InceptionV1/"])
@@ -147,28 +78,6 @@ def test_a_graph_of_the_zoo_that_rounds_down_is_the_other_network() -> None:
     assert found.spec == spec
 
 
-def renamed(arrays: Mapping[str, np.ndarray], names: Mapping[str, str]) -> dict[str, np.ndarray]:
-    result = {}
-    for name, array in arrays.items():
-        for old, new in names.items():
-            name = name.replace(old, new)
-        result[name] = array
-    return result
-
-
-def test_classifiers_renamed_by_fine_tuning_are_found() -> None:
-    spec = replace(variant("caffe"), num_classes=20)
-    names = {f"loss{n}/classifier": f"loss{n}/classifier_cars" for n in (1, 2, 3)}
-    found = recognize(file_of(renamed(spoken(spec, "caffe"), names)))
-    assert found.spec == spec
-    assert same_arrays(found.arrays, spec)
-    assert any("loss3/classifier_cars was taken for the classifier fc" in x for x in found.guessed)
-
-    spec = replace(spec, aux=None)
-    found = recognize(file_of(renamed(spoken(spec, "caffe"), {"loss3/classifier": "cars"})))
-    assert same_arrays(found.arrays, spec)
-
-
 def test_layers_without_names_are_told_by_order_and_shape() -> None:
     spec = replace(variant("torchvision"), aux=None, batch_norm=None)
     arrays = {f"onnx::Conv_{n}": each for n, each in enumerate(arrays_of(spec).values())}
@@ -230,87 +139,6 @@ def test_old_caffe_files_pad_every_shape_to_four_sizes() -> None:
 def test_surplus_arrays_are_named() -> None:
     arrays = spoken(variant("caffe"), "caffe") | {"extra/conv:0": np.zeros((3, 3), np.float32)}
     assert recognize(file_of(arrays)).dropped == ("No part of a GoogLeNet: extra/conv:0.",)
-
-
-def alexnet() -> dict[str, np.ndarray]:
-    shapes = {
-        "conv1:0": (96, 3, 11, 11),
-        "conv1:1": (96,),
-        "conv2:0": (256, 48, 5, 5),
-        "conv2:1": (256,),
-        "conv3:0": (384, 256, 3, 3),
-        "fc8:0": (1000, 4096),
-    }
-    return {name: np.ones(shape, np.float32) for name, shape in shapes.items()}
-
-
-BAD: dict[str, tuple[Mapping[str, Any], str]] = {
-    "another network": (
-        alexnet(),
-        r"not of a GoogLeNet: its arrays begin with conv1:0 \(96, 3, 11, 11",
-    ),
-    "nothing": ({}, "it has no arrays"),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-def test_another_network_is_refused(case: str) -> None:
-    arrays, message = BAD[case]
-    with pytest.raises(ModelError, match=message) as caught:
-        recognize(file_of(arrays))
-    assert caught.value.where == "x.bin"
-    assert caught.value.fix
-
-
-@pytest.mark.parametrize("layer", ["conv2/3x3:0", "inception_4e/5x5:0", "loss3/classifier:0"])
-def test_a_missing_array_is_named(layer: str) -> None:
-    arrays = spoken(replace(variant("caffe"), aux=None), "caffe")
-    del arrays[layer]
-    with pytest.raises(ModelError, match=r"lacks") as caught:
-        recognize(file_of(arrays))
-    if "classifier" not in layer:
-        assert layer in caught.value.what
-
-
-def test_missing_running_statistics_are_named() -> None:
-    arrays = spoken(variant("slim"), "slim")
-    del arrays["Mixed_4b/Branch_0/Conv2d_0a_1x1/BatchNorm/moving_variance"]
-    with pytest.raises(ModelError, match="Mixed_4b/Branch_0/Conv2d_0a_1x1/BatchNorm/moving_var"):
-        recognize(file_of(arrays))
-
-
-@pytest.mark.parametrize(
-    ("name", "shape"),
-    [
-        ("inception_4e/3x3:0", (320, 99, 3, 3)),
-        ("inception_4e/3x3:0", (320, 160, 3)),
-        ("inception_4e/3x3:1", (319,)),
-        ("inception_3a/5x5:0", (32, 16, 4, 4)),
-        ("loss3/classifier:0", (1000, 1000)),
-        ("loss1/fc:0", (1024, 1152)),
-    ],
-)
-def test_a_wrong_shape_is_named(name: str, shape: tuple[int, ...]) -> None:
-    arrays = spoken(variant("caffe"), "caffe") | {name: np.ones(shape, np.float32)}
-    with pytest.raises(ModelError, match="shape") as caught:
-        recognize(file_of(arrays))
-    assert name in caught.value.what
-    assert str(shape) in caught.value.what
-
-
-def test_values_that_are_not_finite_and_integers_are_refused() -> None:
-    arrays = spoken(variant("caffe"), "caffe")
-    broken = arrays | {"conv2/3x3:1": np.full(192, np.nan, np.float32)}
-    with pytest.raises(ModelError, match="conv2/3x3:1 that are not finite"):
-        recognize(file_of(broken))
-    quantized = arrays | {"conv2/3x3:0": np.zeros((192, 64, 3, 3), np.int8)}
-    with pytest.raises(ModelError, match="as int8"):
-        recognize(file_of(quantized))
-
-
-def test_a_variant_that_the_shapes_contradict_is_refused() -> None:
-    with pytest.raises(ModelError, match="not of the variant slim"):
-        recognize(file_of(spoken(variant("caffe"), "caffe")), lineage="slim")
 
 
 def test_a_graph_that_no_spec_can_hold_is_refused() -> None:
@@ -417,67 +245,6 @@ def test_a_variance_below_zero_is_refused() -> None:
 def test_arrays_that_are_dropped_may_hold_anything() -> None:
     arrays = spoken(variant("caffe"), "caffe") | {"rest": np.array([np.nan, 1.0])}
     assert recognize(file_of(arrays)).spec == variant("caffe")
-
-
-def torch_arrays(classes: int = 1000) -> dict[str, np.ndarray]:
-    spec = replace(variant("torchvision"), aux=None, num_classes=classes)
-    arrays = spoken(spec, "torchvision")
-    del arrays["fc.weight"], arrays["fc.bias"]
-    return arrays
-
-
-def linear(name: str, inputs: int, outputs: int) -> dict[str, np.ndarray]:
-    random = np.random.default_rng(outputs)
-    return {
-        f"{name}.weight": random.standard_normal((outputs, inputs), np.float32),
-        f"{name}.bias": np.zeros(outputs, np.float32),
-    }
-
-
-def test_a_classifier_of_several_layers_is_refused() -> None:
-    chain = {**linear("fc.0", 1024, 256), **linear("fc.2", 256, 10)}
-    with pytest.raises(ModelError, match=r"several layers, fc\.0 and fc\.2"):
-        recognize(file_of({**torch_arrays(), **chain}))
-
-
-def test_of_two_classifiers_the_user_says_which() -> None:
-    arrays = {**torch_arrays(), **linear("age", 1024, 8), **linear("gender", 1024, 2)}
-    with pytest.raises(ModelError, match="several layers could be the classifier: age, gender"):
-        recognize(file_of(arrays))
-    found = recognize(file_of(arrays), classifier="age")
-    assert found.spec.num_classes == 8
-    assert np.array_equal(found.arrays["fc.weight"], arrays["age.weight"])
-    with pytest.raises(ModelError, match="no layer height"):
-        recognize(file_of(arrays), classifier="height")
-
-
-def test_a_trained_classifier_beside_the_old_one_is_asked_for() -> None:
-    arrays = spoken(replace(variant("caffe"), aux=None), "caffe")
-    arrays["loss3/classifier_cars:0"] = np.ones((5, 1024), np.float32)
-    arrays["loss3/classifier_cars:1"] = np.zeros(5, np.float32)
-    with pytest.raises(ModelError, match="several layers could be") as caught:
-        recognize(file_of(arrays))
-    assert caught.value.fix == "Say which: --classifier loss3/classifier_cars"
-    found = recognize(file_of(arrays), classifier="loss3/classifier_cars")
-    assert found.spec.num_classes == 5
-    kept = recognize(file_of(arrays), classifier="loss3/classifier")
-    assert kept.spec.num_classes == 1000
-
-
-def test_heads_for_other_classes_are_left_out_and_said() -> None:
-    arrays = spoken(variant("torchvision"), "torchvision") | linear("fc", 1024, 10)
-    found = recognize(file_of(arrays))
-    assert found.spec.aux is None
-    assert found.spec.num_classes == 10
-    assert "The auxiliary heads are for other classes than the classifier." in found.dropped
-
-
-def test_a_classifier_without_a_bias_has_zeros() -> None:
-    arrays = {**torch_arrays(), **linear("fc", 1024, 10)}
-    del arrays["fc.bias"]
-    found = recognize(file_of(arrays))
-    assert not found.arrays["fc.bias"].any()
-    assert "fc has no bias; zeros are taken." in found.guessed
 
 
 def test_a_network_folded_for_caffe_is_not_taken_for_caffes() -> None:
