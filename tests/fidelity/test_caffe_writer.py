@@ -17,6 +17,7 @@ from googlenet.nn.googlenet import GoogLeNet
 from googlenet.nn.layers import ConvUnit
 from googlenet.weights.formats import caffe
 from googlenet.weights.formats.caffe_writer import caffemodel, deploy_prototxt
+from googlenet.weights.recognize import recognize
 
 from . import caffe_files
 from .conftest import Agree
@@ -196,3 +197,18 @@ def test_our_writer_and_the_independent_one_agree(tmp_path: Path) -> None:
         reader.setInput(images)
         logits.append(reader.forward("loss3/classifier"))
     assert np.array_equal(*logits)
+
+
+@pytest.mark.parametrize("name", ["caffe", "bn", "torchvision"])
+@pytest.mark.parametrize("heads", [False, True])
+def test_what_we_write_is_told_without_its_prototxt(name: str, heads: bool, tmp_path: Path) -> None:
+    spec = replace(variant(name), num_classes=CLASSES)
+    network = network_that_matters(spec if heads else replace(spec, aux=None))
+    _, weights = write(tmp_path, network)
+    found = recognize(caffe.read(weights))
+    assert found.spec.variant == name
+    assert found.spec.pool_rounding == "ceil"
+    assert (found.spec.aux is None) != heads
+    assert found.spec.preprocessing == spec.preprocessing
+    assert found.spec.local_response_norm == spec.local_response_norm
+    assert not any("pool rounding" in sentence for sentence in found.guessed)

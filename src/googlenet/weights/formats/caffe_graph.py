@@ -109,14 +109,22 @@ def graph_facts(
     sides = [*_declared_sizes(layers, net), size][:1]
     inputs = [top for layer in layers if not layer.settings.bottom for top in layer.settings.top]
     inputs += [] if net is None else net.input
+    if (
+        not inputs
+    ):  # weights alone need not say where the image comes from; the first layer reads it
+        inputs = next((list(each.settings.bottom) for each in layers if each.settings.bottom), [])
     walk = Walk(map(text, inputs), sides)
+    given = set(inputs)
     for layer in layers:
-        # Some tools keep a layer's weights and not what it reads; that is no reading of the image.
-        if layer.settings.bottom or layer.kind != "Convolution":
+        # Some files have a layer's weights and not what it reads, or nobody who gives that: such a
+        # layer says nothing of the graph, and does not read the image.
+        linked = not given.isdisjoint(layer.settings.bottom)
+        if linked or layer.kind != "Convolution":
             walk.add(_operation(layer))
+        if linked or not layer.settings.bottom:
+            given.update(layer.settings.top)
     facts, more = shared_facts(walk, path, kind)
     if not any(layer.settings.bottom for layer in layers):
-        # Some tools keep the layers' weights and not what the layers read; then there is no graph.
         facts, more = GraphFacts(), ()
     facts = replace(facts, mean=mean, scale=scale, channel_order=None if mean is None else "bgr")
     return facts, (*notes, *more)
