@@ -3,7 +3,7 @@
 #   make demo    train, measure and use a network on photographs of solar cells, in minutes
 #   make test    the tests, but the slow ones
 #   make check   the gate: format, lint, types, layers, tests
-#   make slow    the tests that take minutes: many kills, a real browser, the demo
+#   make slow    the tests that take minutes: many kills, a real browser, the demo, mutated files
 #   make docs    write the pages of docs/ that follow from the package's data
 #   make fidelity  measure how near each version is to its own tool, and write that page
 #   make oracles   let TensorFlow and Chainer make the golden files of the tests again
@@ -61,7 +61,10 @@ layers: $(VENV)/.check
 	$(BIN)/lint-imports pyproject.toml
 
 slow: $(VENV)/.test
-	$(BIN)/python -m pytest -m slow --timeout 3600 $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m slow --timeout 3600 $(PYTEST_FLAGS) \
+	  --ignore-glob '*fuzz*'
+	$(BIN)/python -m pytest -m slow --timeout 3600 --numprocesses auto $(PYTEST_FLAGS) \
+	  tests/slow/test_fuzz_*.py
 
 benchmark: $(VENV)/.test
 	$(BIN)/python benchmarks/training.py
