@@ -22,13 +22,14 @@ SCHEMA = "googlenet.convert/1"
 EXAMPLES = """\
 Examples:
   googlenet convert bvlc_googlenet.caffemodel -o models/caffe
-  googlenet convert cars.caffemodel --prototxt deploy.prototxt --labels cars.txt -o models/cars
+  googlenet convert cars.caffemodel --labels cars.txt -o models/cars
   googlenet convert inception_v1.ckpt -o models/slim --verify outputs.npz
-  googlenet convert tensorflow_inception_graph.pb -o models/5h --imagenet-order
+  googlenet convert inception5h.zip -o models/5h --imagenet-order
   googlenet convert runs/photos/best --to caffemodel -o photos.caffemodel
   googlenet convert torchvision --to safetensors -o googlenet.safetensors
-It reads .caffemodel, TensorFlow's .ckpt and frozen .pb, .pth, .safetensors, .onnx, Chainer's .npz
-and Keras' .h5, runs nothing of what they hold, and needs none of those tools.
+It reads .caffemodel, TensorFlow's .ckpt and frozen .pb, .pth, .safetensors,
+.onnx, Chainer's .npz and Keras' .h5, runs nothing of what they hold, and
+needs none of those tools.
 """
 
 app = App(name="convert", help_epilogue=EXAMPLES)

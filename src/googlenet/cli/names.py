@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from googlenet.architecture.dialects import DIALECTS
 from googlenet.architecture.name_table import activation_rows, layer_rows, parameter_rows
 from googlenet.cli.console import left_aligned, markdown_table, write_document, write_result
@@ -59,11 +61,17 @@ def _text() -> str:
     for group in _GROUPS:
         rows = activation_rows(group, _SHOWN)
         parts.append("\n".join(left_aligned([("ours", *group), *rows])))
-    parts.append("PARAMETERS, shown on two layers")
-    for group in _LAYER_GROUPS:
-        rows = [row for row in parameter_rows(group) if any(row[1:])]
-        parts.append("\n".join(left_aligned([("ours", *group), *rows])))
+    parts.append("PARAMETERS: what follows a layer's name, for convolution units and linear layers")
+    rows = [
+        (each.name, *(_endings(patterns) for patterns in (each.linear, each.unit)))
+        for each in DIALECTS.values()
+    ]
+    parts.append("\n".join(left_aligned([("", "linear", "unit"), *rows])))
     return "\n\n".join(parts)
+
+
+def _endings(patterns: Mapping[str, str]) -> str:
+    return "  ".join(pattern.removeprefix("{}") for pattern in patterns.values())
 
 
 def _document() -> dict[str, object]:
