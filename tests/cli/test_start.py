@@ -75,7 +75,7 @@ def test_help_ends_in_examples_that_the_grammar_takes(verb: tuple[str, ...]) -> 
         words = shlex.split(command.split(" > ")[0].split(" < ")[0], comments=True)[1:]
         _, rest = split_words(words)
         function, _, _ = build_app().parse_args(rest, exit_on_error=False, print_error=False)
-        assert function.__name__ == words[0]
+        assert function.__module__ == f"googlenet.cli.{words[0]}"
 
 
 def test_defaults_in_the_help_of_train_are_those_of_the_settings() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import collections
 import gzip
 import io
 import json
@@ -213,24 +211,6 @@ def test_where_there_is_but_one_number_the_step_may_be_any(tmp_path: Path) -> No
     assert read_weights(path).arrays["w"].shape == (1, 4)
     with_pickle(path, tensor(b"K\x01K\x04\x86", long_number(10**30) + b"K\x01\x86"))
     assert "shape that no storage holds" in refused(path).what
-
-
-@pytest.mark.parametrize(
-    ("more", "name"),
-    [
-        ({"args": argparse.Namespace(out=Path("out"))}, f"pathlib.{type(Path()).__name__}"),
-        ({"history": collections.defaultdict(list)}, "collections.defaultdict"),
-        ({"labels": np.zeros(3)}, "multiarray._reconstruct"),
-    ],
-)
-def test_what_else_training_saves_is_named_with_advice(
-    tmp_path: Path, more: dict[str, object], name: str
-) -> None:
-    path = tmp_path / "a.pth"
-    torch.save({"state_dict": foreign_files.state_dict(), **more}, path)
-    error = refused(path)
-    assert error.what.startswith("PyTorch file holds more than weights (") and name in error.what
-    assert "state_dict()" in (error.fix or "")
 
 
 def resealed(data: bytes, metadata: dict[str, str]) -> bytes:

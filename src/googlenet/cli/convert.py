@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 SCHEMA = "googlenet.convert/1"
 
 EXAMPLES = """\
+It reads .caffemodel, TensorFlow's .ckpt and frozen .pb, .pth, .safetensors,
+.onnx, Chainer's .npz and Keras' .h5, runs nothing of what they hold, and
+needs none of those tools.
+
 Examples:
   googlenet convert bvlc_googlenet.caffemodel -o models/caffe
   googlenet convert cars.caffemodel --labels cars.txt -o models/cars
@@ -27,9 +31,6 @@ Examples:
   googlenet convert inception5h.zip -o models/5h --imagenet-order
   googlenet convert runs/photos/best --to caffemodel -o photos.caffemodel
   googlenet convert torchvision --to safetensors -o googlenet.safetensors
-It reads .caffemodel, TensorFlow's .ckpt and frozen .pb, .pth, .safetensors,
-.onnx, Chainer's .npz and Keras' .h5, runs nothing of what they hold, and
-needs none of those tools.
 """
 
 app = App(name="convert", help_epilogue=EXAMPLES)

@@ -20,14 +20,15 @@ SCHEMA = "googlenet.weights/1"
 HELP = "List, fetch and verify published checkpoints by name."
 
 EXAMPLES = """\
+They are kept in the user's cache, or in the folder that GOOGLENET_CACHE names.
+Those with the status --from have no published checksum: give the file by hand.
+
 Examples:
   googlenet weights list             # all that are known
   googlenet weights list caffe       # its address, checksums and licence
   googlenet weights get caffe        # fetch and verify it, print where it is
   googlenet weights get caffe --from bvlc_googlenet.caffemodel
   googlenet weights verify
-They are kept in the user's cache, or in the folder that GOOGLENET_CACHE names.
-Those with the status --from have no published checksum: give the file by hand.
 """
 
 HEADINGS = ("name", "variant", "classes", "size", "top-1", "top-5", "licence", "status")
