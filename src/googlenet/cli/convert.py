@@ -121,7 +121,10 @@ def convert(
             for line in comparison_lines(compared):
                 note(line)
     if imagenet_order and model is not None:  # the reference has the source's order
-        model = in_imagenet_order(model)
+        before, model = model, in_imagenet_order(model)
+        if not json:
+            for sentence in model.dropped[len(before.dropped) :]:
+                note(f"left out: {sentence}")
         network, config = build_network(model).float(), model.config
     written = _write(network, config, to, out, overwrite)
     if json:
