@@ -21,6 +21,12 @@ EXTRAS = {
 }
 
 
+# What pip calls those that are imported by another name.
+_DISTRIBUTIONS = {"elpv_dataset": "elpv-dataset", "google": "protobuf"} | {
+    "google_crc32c": "google-crc32c"
+}
+
+
 def require(*packages: str, needed_by: str) -> None:
     """Check that packages are installed, before hours of work that would fail for want of one.
 
@@ -55,7 +61,8 @@ def missing_extra(error: ImportError, needed_by: str) -> MissingExtraError | Non
 
 def _not_installed(package: str, needed_by: str) -> MissingExtraError:
     return MissingExtraError(
-        f"{needed_by} needs the package {package}, which is not installed",
+        f"{needed_by} needs the package {_DISTRIBUTIONS.get(package, package)}, which is not "
+        "installed",
         None,
         f"pip install 'googlenet[{EXTRAS[package]}]'",
     )
