@@ -41,10 +41,12 @@ rectifier.
 _FIDELITY = """\
 # How near to each tool
 
-Each pair ran the same weights on the same images; every endpoint was compared, and the figure is
-the largest difference of a value as a share of that endpoint's largest. Weights, biases and running
-statistics are random and large enough that no activation vanishes, which the tests check too. Where
-both sides could compute in float64 they did. The other tool ran in the test itself, or
+Each pair ran the same weights on the same images; as many endpoints as the third column says were
+compared, and the figure is the largest difference of a value as a share of the endpoint's largest.
+`paper`, `bn`, `places365` and `gluoncv` have no row: they are made of the same parts, and no tool
+of their own runs any more, or ever did. Weights, biases and running statistics are random and large
+enough that no activation vanishes, which the tests check too. Where both sides could compute in
+float64 they did. The other tool ran in the test itself, or
 (TensorFlow, Chainer) in an environment of its own, from which the tests keep the tool's own weights
 file and a sample of each endpoint (`make oracles` makes them again).
 

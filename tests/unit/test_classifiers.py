@@ -85,3 +85,30 @@ def test_a_classifier_without_a_bias_has_zeros() -> None:
     found = recognize(file_of(arrays))
     assert not found.arrays["fc.bias"].any()
     assert "fc has no bias; zeros are taken." in found.guessed
+
+
+def test_a_layer_behind_the_logits_is_refused() -> None:
+    spec = replace(variant("torchvision"), aux=None)
+    arrays = {**spoken(spec, "torchvision"), **linear("1", 1000, 10)}
+    with pytest.raises(ModelError, match="several layers, fc and 1"):
+        recognize(file_of(arrays))
+
+
+def test_a_second_classifier_beside_the_known_one_is_asked_for() -> None:
+    spec = replace(variant("torchvision"), aux=None)
+    arrays = {**spoken(spec, "torchvision"), **linear("head", 1024, 10)}
+    with pytest.raises(ModelError, match="could be the classifier: fc, head"):
+        recognize(file_of(arrays))
+    found = recognize(file_of(arrays), classifier="head")
+    assert found.spec.num_classes == 10
+    assert "head was taken for the classifier fc, as you said." in found.guessed
+    assert recognize(file_of(arrays), classifier="fc").spec.num_classes == 1000
+
+
+def test_an_average_of_the_whole_network_beside_it_is_left_out() -> None:
+    spec = replace(variant("torchvision"), aux=None)
+    arrays = spoken(spec, "torchvision")
+    copies = {f"ema.{name}": array for name, array in arrays.items()}
+    found = recognize(file_of({**arrays, **copies}))
+    assert found.match.prefix in ("", "ema.")
+    assert found.dropped[0].startswith("No part of a GoogLeNet: ")

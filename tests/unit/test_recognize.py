@@ -276,3 +276,21 @@ def test_a_wrong_kernel_is_blamed_and_not_what_is_beside_it() -> None:
     arrays["inception4a.branch1.conv.weight"] = np.ones((5, 480, 1, 1), np.float32)
     with pytest.raises(ModelError, match=r"inception4a\.branch1\.conv\.weight has the shape"):
         recognize(file_of(arrays))
+
+
+def test_slim_with_its_batch_normalization_folded_is_still_slim() -> None:
+    spec = replace(variant("slim"), batch_norm=None)
+    found = recognize(file_of(spoken(spec, "slim")))
+    assert found.spec == spec
+    assert "Its batch normalization was folded into the convolutions." in found.guessed
+    assert recognize(file_of(spoken(spec, "slim")), lineage="slim").spec == spec
+
+
+def test_of_layers_told_by_order_the_classifier_may_be_named() -> None:
+    spec = replace(variant("torchvision"), aux=None, batch_norm=None)
+    arrays = {f"layer{n}.weight": each for n, each in enumerate(arrays_of(spec).values())}
+    last = list(arrays)[-2]
+    arrays = {**arrays, "other.weight": np.ones((4, 1024), np.float32)}
+    assert recognize(file_of(arrays), classifier=last.removesuffix(".weight")).spec == spec
+    with pytest.raises(ModelError, match="not of a GoogLeNet"):
+        recognize(file_of(arrays), classifier="nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -80,7 +81,7 @@ def convert(
     from googlenet.weights.convert import build_network, in_imagenet_order
     from googlenet.weights.opening import is_model_directory, open_weights, read_foreign
 
-    if not tolerance >= 0:
+    if not 0 <= tolerance < math.inf:
         raise UsageError(f"tolerance cannot be {tolerance}", "--tolerance", "Give 0 or more.")
     if not out:
         raise UsageError("there is no name to write to", "--out", "Give a directory or a file.")
@@ -95,6 +96,7 @@ def convert(
             "variant": variant,
             "classifier": classifier,
             "imagenet-order": imagenet_order,
+            "swap-aux": swap_aux and verify is None,
         }
         _check_unused([name for name, value in given.items() if value], file)
         network, config, _ = open_weights(file)
@@ -165,7 +167,7 @@ def _verified(
     from googlenet.weights.verification import compare_with_reference
 
     compared = compare_with_reference(network, reference, dialect=dialect, swap_aux=swap_aux)
-    bad = [each for each in compared if not each.relative <= tolerance]
+    bad = [each for each in compared if not each.relative <= tolerance < math.inf]
     if bad:
         raise ResultError(
             f"the network does not compute what its source did: {bad[0].name} differs by "
@@ -193,7 +195,7 @@ def _check_unused(options: list[str], file: str) -> None:
             f"a model directory is whole; {', '.join(f'--{name}' for name in options)} would not "
             "be used",
             file,
-            "Leave it out, or convert the file that the model was made from.",
+            "Leave them out, or convert the file that the model was made from.",
         )
 
 

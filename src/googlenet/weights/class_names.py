@@ -12,6 +12,8 @@ from googlenet.weights import imagenet, places
 
 Named = tuple[tuple[str, ...], Mapping[str, str], str]
 
+CLASSES_ARE_IMAGENETS = "Classes are ImageNet's"
+
 _ORDERS: Mapping[int, str] = {1000: "ILSVRC 2012's", 1001: "TF-slim's", 1008: "Inception 5h's"}
 # Of a list without synsets, so many lines must be words of the class in their place.
 _AGREEING = 0.9
@@ -45,7 +47,7 @@ def name_classes(
         return _counted(known, count, path), imagenet.names(), ""
     thousand = _imagenet(count)
     if thousand is not None:
-        order = f"Classes are ImageNet's in {_ORDERS[count]} order, since there are {count}."
+        order = f"{CLASSES_ARE_IMAGENETS} in {_ORDERS[count]} order, since there are {count}."
         return thousand, imagenet.names(), order
     if count == len(places.scenes()):
         return places.scenes(), {}, f"Classes are Places365's, since there are {count}."
@@ -86,7 +88,7 @@ def _given(named: tuple[str, ...], labels: str | os.PathLike[str]) -> Named:
         raise ModelError(
             f"label file has the name {twice!r} twice",
             labels,
-            "Tell the two apart, for example as 'n02012849 crane' and 'n03126707 crane'.",
+            f"Tell the two apart, for example as '{twice} (1)' and '{twice} (2)'.",
         )
     return tuple(classes), titles, ""
 

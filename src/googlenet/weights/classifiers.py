@@ -55,6 +55,7 @@ def find_classifiers(
     usual = prefix + dialect.layers[MAIN]
     alike = [layer for layer in reading if layer.startswith(usual)]
     if own and not alike:
+        _check_alone(file, named[f"{MAIN}.weight"], usual, layers, reading)
         return found
     candidates = [*([usual] if own else []), *(alike or reading)]
     if len(candidates) > 1:
@@ -66,6 +67,25 @@ def find_classifiers(
             raise _several_layers(file, chain)
         found[MAIN] = candidates[0]
     return found
+
+
+def _check_alone(
+    file: WeightsFile,
+    weight: str,
+    usual: str,
+    layers: Mapping[str, Sequence[int]],
+    reading: Sequence[str],
+) -> None:
+    """Refuse a classifier that another layer reads, or that another stands beside."""
+    # A copy of the whole network, such as an average, has a classifier of the same name.
+    others = [layer for layer in layers if not layer.endswith(usual)]
+    logits = set(file.arrays[weight].shape) - {1}
+    after = [layer for layer in others if set(layers[layer]) & logits and layer not in reading]
+    if after:
+        raise _several_layers(file, [usual, after[0]])
+    beside = [layer for layer in reading if layer in others]
+    if beside:
+        raise _ambiguous(file, [usual, *beside])
 
 
 def _choice(

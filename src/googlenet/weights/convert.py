@@ -16,7 +16,7 @@ from googlenet.architecture.dialect import CLASSIFIERS
 from googlenet.architecture.parameters import parameter_shapes
 from googlenet.errors import ModelError, UsageError
 from googlenet.weights import imagenet
-from googlenet.weights.class_names import name_classes
+from googlenet.weights.class_names import CLASSES_ARE_IMAGENETS, name_classes
 from googlenet.weights.formats.contents import WeightsFile
 from googlenet.weights.model_config import (
     CONFIG,
@@ -91,7 +91,8 @@ def read_model(
     recognized = recognize(file, lineage=lineage, swap_aux=swap_aux, classifier=classifier)
     own = _own_description(recognized) if lineage is None else None
     if own is not None:
-        spec, guessed = own.spec, []
+        spec = own.spec
+        guessed = list(map(str, own.metadata.get("guessed") or ()))
         found: tuple[str, ...] = (_OWN.format(own.spec.variant),)
         named, titles, sentence = own.classes, own.titles, ""
         if labels is not None:
@@ -107,11 +108,13 @@ def read_model(
         titles={each: titles[each] for each in named if each in titles},
         preprocessing=spec.preprocessing,
         metadata={
-            **(own.metadata if own is not None else {"weights": "converted"}),
+            "weights": "converted",
             "converted_from": file.path.name,
             "format": file.format,
             "dialect": recognized.match.dialect.name,
             "sha256": _digest(file.path),
+            # Of a file of ours, where its weights first came from stays on record.
+            **(own.metadata if own is not None else {}),
             "guessed": guessed,
             **(metadata or {}),
         },
@@ -141,7 +144,7 @@ def _with_mean(file: WeightsFile, path: Path) -> WeightsFile:
             "Leave it out; the published version's preprocessing is taken.",
         )
     mean = read_mean(path)
-    if max(mean) <= 1:
+    if 0 < max(mean) <= 1:
         raise UsageError(
             f"the means {', '.join(f'{value:g}' for value in mean)} are on a scale of 0 to 1",
             path,
@@ -183,6 +186,7 @@ def in_imagenet_order(model: ForeignModel) -> ForeignModel:
     others = model.config.spec.num_classes - len(rows)
     left = f"{others} logits that are none of ILSVRC 2012's classes."
     spec = replace(model.config.spec, num_classes=len(rows))
+    guessed = [each for each in model.guessed if not each.startswith(CLASSES_ARE_IMAGENETS)]
     return replace(
         model,
         config=replace(
@@ -193,7 +197,9 @@ def in_imagenet_order(model: ForeignModel) -> ForeignModel:
                 synset: model.config.titles.get(synset, words)
                 for synset, words in imagenet.names().items()
             },
+            metadata={**model.config.metadata, "guessed": guessed},
         ),
+        guessed=tuple(guessed),
         arrays=arrays,
         dropped=(*model.dropped, *([left] if others else [])),
     )

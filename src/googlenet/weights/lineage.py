@@ -89,7 +89,7 @@ def decide(match: Match, shaped: GoogLeNetSpec, file: WeightsFile, lineage: str 
         )
         found.append(f"The graph says: {listed}.")
     guessed = [f"It is taken for {base.variant}, {_why(match, shaped, base, file, lineage)}."]
-    if _folded(shaped, facts) and base.batch_norm is not None:
+    if _was_folded(base, shaped):
         guessed.append("Its batch normalization was folded into the convolutions.")
     if untold:
         listed = ", ".join(_UNPROVED[name] for name in untold)
@@ -140,13 +140,23 @@ def _find(match: Match, shaped: GoogLeNetSpec, file: WeightsFile) -> GoogLeNetSp
         if fitting:
             return (same_classes or fitting)[0]
     if _folded(shaped, facts):
-        return VARIANTS["bn" if shaped.kernel_5x5 == 5 else "torchvision"]
+        kinds = (*usual, VARIANTS["bn" if shaped.kernel_5x5 == 5 else "torchvision"])
+        return next(each for each in kinds if _was_folded(each, shaped))
     if usual and _same_kind(usual[0], shaped):
         return usual[0]
     for name in ("slim", "torchvision", "bn", "caffe"):
         if _same_kind(VARIANTS[name], shaped):
             return VARIANTS[name]
     return VARIANTS["torchvision"]
+
+
+def _was_folded(base: GoogLeNetSpec, shaped: GoogLeNetSpec) -> bool:
+    """Tell whether the shapes are a version's, its batch normalization folded away."""
+    return (
+        base.batch_norm is not None
+        and shaped.batch_norm is None
+        and base.kernel_5x5 == shaped.kernel_5x5
+    )
 
 
 def _folded(shaped: GoogLeNetSpec, facts: GraphFacts) -> bool:
@@ -161,7 +171,8 @@ def _asked(name: str, shaped: GoogLeNetSpec, file: WeightsFile) -> GoogLeNetSpec
     norm = shaped.batch_norm
     # A missing scale is a scale of one.
     scaled = shaped if norm is None else replace(shaped, batch_norm=replace(norm, gamma=True))
-    if not (_same_kind(base, shaped) or _same_kind(base, scaled)):
+    kinds = (_same_kind(base, shaped), _same_kind(base, scaled), _was_folded(base, shaped))
+    if not any(kinds):
         raise ModelError(
             f"weights are not of the variant {name}: they have {_kind(shaped)}, and it has "
             f"{_kind(base)}",

@@ -77,7 +77,7 @@ def match_names(file: WeightsFile, classifier: str | None = None) -> Match:
     _, dialect, named, prefix = best
     found = sum(f"{unit}.conv.weight" in named for unit in MAIN_UNITS)
     if found < len(MAIN_UNITS) // 2:
-        return _match_order(file)
+        return _match_order(file, classifier)
     missing = [unit for unit in MAIN_UNITS if f"{unit}.conv.weight" not in named]
     if missing:
         raise _missing([_name(dialect, prefix, unit) for unit in missing], file.path)
@@ -112,7 +112,7 @@ def _prefixes(names: Iterable[str], dialect: Dialect) -> set[str]:
     return {"", *(prefix for prefix, _ in found.most_common(_MOST_PREFIXES))}
 
 
-def _match_order(file: WeightsFile) -> Match:
+def _match_order(file: WeightsFile, classifier: str | None) -> Match:
     """Take the arrays in the file's order, where that and the shapes fit and no name helps."""
     weights = [name for name, array in file.arrays.items() if array.ndim >= 2]
     kernels = [name for name in weights if file.arrays[name].ndim == 4][: len(MAIN_UNITS)]
@@ -120,7 +120,11 @@ def _match_order(file: WeightsFile) -> Match:
         raise _another_network(file)
     dialect = DIALECTS["torchvision"]
     named = {f"{unit}.conv.weight": name for unit, name in zip(MAIN_UNITS, kernels, strict=True)}
-    last = [name for name in weights if name not in kernels]
+    last = [
+        name
+        for name in weights
+        if name not in kernels and classifier in (None, name, name.rpartition(".")[0])
+    ]
     if len(last) != 1:
         raise _another_network(file)
     named["fc.weight"] = last[0]

@@ -37,10 +37,11 @@ class ModelConfig:
         classes: Name of each class, in the order of the logits.
         preprocessing: The policy that the weights were trained with.
         titles: Words to show for a class whose name is a code, such as ImageNet's synsets.
-        metadata: JSON values. Known names: ``weights`` (``averaged`` or ``raw``), ``license``,
-            ``data`` (name of the training data), ``data_fingerprint`` and ``seed`` (from which its
-            parts are found again) and ``images`` (part of the data to its number of
-            images); the model card shows these and every other name with a plain value.
+        metadata: JSON values. Known names: ``weights`` (``averaged``, ``raw`` or ``converted``),
+            ``license``, ``data`` (name of the training data), ``data_fingerprint`` and ``seed``
+            (from which its parts are found again), ``images`` (part of the data to its number of
+            images) and ``guessed`` (what a conversion could not know, a sentence each); the model
+            card shows these and every other name with a plain value.
         library_version: The version of googlenet that saved it.
     """
 
@@ -66,7 +67,7 @@ class ModelConfig:
 
     @property
     def weights(self) -> str:
-        """Which weights these are: ``averaged``, ``raw``, or ``unknown``."""
+        """Which weights these are: ``averaged``, ``raw``, ``converted``, or ``unknown``."""
         return str(self.metadata.get("weights", "unknown"))
 
     def to_json(self) -> dict[str, Any]:

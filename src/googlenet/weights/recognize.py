@@ -107,7 +107,8 @@ def recognize(
     ]
     if match.renamed:
         assumed += [
-            f"{layer} was taken for the classifier {ours} by its shape and place."
+            f"{layer} was taken for the classifier {ours}, "
+            + ("as you said." if layer == classifier else "by its shape and place.")
             for ours, layer in match.renamed.items()
         ]
     if match.by_order:
@@ -181,7 +182,9 @@ def _check_batch_norm_is_known(match: Match, file: WeightsFile) -> None:
     """
     widths = {array.shape[0] for name, array in match.arrays.items() if array.ndim == 4}
     beside = [
-        name for name in match.surplus if file.arrays[name].size in widths and _is_flat(file, name)
+        name
+        for name in match.surplus
+        if file.arrays[name].size in widths and _is_flat(file, name) and not _is_copy(match, name)
     ]
     if len(beside) >= len(MAIN_UNITS):
         raise ModelError(
@@ -191,6 +194,12 @@ def _check_batch_norm_is_known(match: Match, file: WeightsFile) -> None:
             "Fold batch normalization into the convolutions, or save the network in PyTorch under "
             "torchvision's names.",
         )
+
+
+def _is_copy(match: Match, name: str) -> bool:
+    """Tell whether a name is a parameter's behind another prefix, as an average's are."""
+    starts = (index + 1 for index, character in enumerate(name) if character in "./")
+    return any(name[start:] in match.dialect.parameters for start in starts)
 
 
 def _is_flat(file: WeightsFile, name: str) -> bool:

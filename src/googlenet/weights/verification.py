@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from googlenet.architecture.dialects import bare_name, find_endpoint
-from googlenet.errors import DataError
+from googlenet.errors import DataError, ModelError
 from googlenet.weights.layout import swapped_head
 
 if TYPE_CHECKING:
@@ -81,7 +81,14 @@ def compare_with_reference(
 
     from googlenet.weights.formats.chainer_npz import read
 
-    arrays = read(Path(reference)).arrays
+    try:
+        arrays = read(Path(reference)).arrays
+    except ModelError as error:
+        raise DataError(
+            f"reference cannot be read: {error.what}",
+            reference,
+            "Save it with numpy.savez: the input, and outputs under their names.",
+        ) from error
     inputs = arrays.get(INPUT)
     if inputs is None or inputs.ndim != 4 or 3 not in (inputs.shape[1], inputs.shape[3]):
         raise DataError(
