@@ -68,10 +68,18 @@ class Dialect:
         """Each of the tool's parameter names, with ours."""
         named: dict[str, str] = {}
         for ours, theirs in self.layers.items():
-            leaves = self.unit if ours in UNITS else self.linear
-            for leaf, pattern in leaves.items():
+            for leaf, pattern in self.patterns(ours).items():
                 named[pattern.format(theirs)] = f"{ours}.{leaf}"
         return named
+
+    def patterns(self, layer: str) -> Mapping[str, str]:
+        """Return the patterns of a layer's parameters, by leaf: a unit's or a linear layer's."""
+        return self.unit if layer in UNITS else self.linear
+
+    def parameter(self, layer: str, leaf: str) -> str:
+        """Return the tool's name of a parameter, or nothing where it has none such."""
+        patterns = self.patterns(layer)
+        return patterns[leaf].format(self.layers[layer]) if leaf in patterns else ""
 
     @cached_property
     def endpoints(self) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from googlenet.architecture.dialect import BRANCHES, LINEARS, STEM, Dialect
+from googlenet.architecture.dialect import BRANCHES, STEM
 from googlenet.architecture.dialects import DIALECTS
 from googlenet.architecture.spec import AUX_PLACES, MODULES
 
@@ -56,7 +56,7 @@ def parameter_rows(dialects: Sequence[str]) -> list[tuple[str, ...]]:
         *((unit, leaf) for leaf in DIALECTS["torchvision"].unit),
         *((linear, leaf) for leaf in DIALECTS["torchvision"].linear),
     ):
-        names = [_parameter(DIALECTS[each], layer, leaf) for each in dialects]
+        names = [DIALECTS[each].parameter(layer, leaf) for each in dialects]
         rows.append((f"{layer}.{leaf}", *names))
     return rows
 
@@ -65,8 +65,3 @@ def layer_rows(dialects: Sequence[str]) -> list[tuple[str, ...]]:
     """Give each layer with weights in each dialect; ours first."""
     order = [*DIALECTS["torchvision"].layers]
     return [(ours, *(DIALECTS[each].layers.get(ours, "") for each in dialects)) for ours in order]
-
-
-def _parameter(dialect: Dialect, layer: str, leaf: str) -> str:
-    patterns = dialect.linear if layer in LINEARS else dialect.unit
-    return patterns[leaf].format(dialect.layers[layer]) if leaf in patterns else ""

@@ -66,44 +66,34 @@ def write_document(document: Mapping[str, Any]) -> None:
     write_result(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Set cells in columns: the first to the left, the others to the right."""
+def aligned(rows: Sequence[Sequence[str]], *, numbers: bool = True) -> list[str]:
+    """Set cells in columns; ``numbers`` sets all but the first column to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
+            cell.rjust(width) if numbers and column else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]
 
 
-def left_aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Set cells in columns, all to the left, as names like to stand."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+# A table that is wider than this is broken by most terminals.
+_WIDEST = 120
 
 
 def stacked(rows: Sequence[Sequence[str]]) -> str:
     """Set three columns, or, where they are wide, each row's second and third cell in two lines."""
-    lines = left_aligned(rows)
+    lines = aligned(rows, numbers=False)
     if max(map(len, lines)) <= _WIDEST:
         return "\n".join(lines)
-    heading, first, second = rows[0]
-    del heading
+    _, first, second = rows[0]
     width = max(len(first), len(second))
     blocks = [
         f"{fact}\n  {first:<{width}}  {one}\n  {second:<{width}}  {two}"
         for fact, one, two in rows[1:]
     ]
     return "\n".join(blocks)
-
-
-# A table that is wider than this is broken by most terminals.
-_WIDEST = 120
 
 
 def markdown_table(rows: Sequence[Sequence[str]], *, numbers: bool = False) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from googlenet.architecture.dialects import DIALECTS
 from googlenet.architecture.name_table import activation_rows, layer_rows, parameter_rows
-from googlenet.cli.console import left_aligned, markdown_table, write_document, write_result
+from googlenet.cli.console import aligned, markdown_table, write_document, write_result
 
 SCHEMA = "googlenet.names/1"
 
@@ -55,18 +55,18 @@ def _text() -> str:
         "Any name of any tool is accepted wherever a layer is named; write DIALECT:NAME where two "
         "tools\nmean different things. Of the modules, 4a stands for all "
         "(--format markdown has every one).",
-        "\n".join(left_aligned([(each.name, each.title) for each in DIALECTS.values()])),
+        "\n".join(aligned([(each.name, each.title) for each in DIALECTS.values()], numbers=False)),
         "ACTIVATIONS",
     ]
     for group in _GROUPS:
         rows = activation_rows(group, _SHOWN)
-        parts.append("\n".join(left_aligned([("ours", *group), *rows])))
+        parts.append("\n".join(aligned([("ours", *group), *rows], numbers=False)))
     parts.append("PARAMETERS: what follows a layer's name, for convolution units and linear layers")
     rows = [
         (each.name, *(_endings(patterns) for patterns in (each.linear, each.unit)))
         for each in DIALECTS.values()
     ]
-    parts.append("\n".join(left_aligned([("", "linear", "unit"), *rows])))
+    parts.append("\n".join(aligned([("", "linear", "unit"), *rows], numbers=False)))
     return "\n\n".join(parts)
 
 

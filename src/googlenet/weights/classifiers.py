@@ -58,15 +58,11 @@ def find_classifiers(
         _check_alone(file, named[f"{MAIN}.weight"], usual, layers, reading)
         return found
     candidates = [*([usual] if own else []), *(alike or reading)]
+    if chain := _chained(layers, candidates):
+        raise _several_layers(file, chain)
     if len(candidates) > 1:
-        chain = _chained(layers, candidates)
-        raise _several_layers(file, chain) if chain else _ambiguous(file, candidates)
-    if candidates:
-        chain = _chained(layers, candidates)
-        if chain:
-            raise _several_layers(file, chain)
-        found[MAIN] = candidates[0]
-    return found
+        raise _ambiguous(file, candidates)
+    return found | {MAIN: candidates[0]} if candidates else found
 
 
 def _check_alone(
@@ -128,10 +124,14 @@ def _linear_layers(
 
 def _features(file: WeightsFile, named: Mapping[str, str]) -> int:
     """Return how many values the main classifier reads."""
-    stem = file.arrays[named["conv1.conv.weight"]]
-    axis = 3 if stem.ndim == 4 and stem.shape[2] == 3 and stem.shape[0] == stem.shape[1] else 0
+    axis = 3 if keeps_channels_last(file.arrays[named["conv1.conv.weight"]]) else 0
     ends = (file.arrays[named[f"inception5b.{branch}.conv.weight"]].shape for branch in BRANCH_ENDS)
     return sum(int(shape[axis]) for shape in ends if len(shape) == 4)
+
+
+def keeps_channels_last(stem: NDArray[Any]) -> bool:
+    """Tell by the first kernel whether kernels are (rows, columns, in, out)."""
+    return stem.ndim == 4 and stem.shape[2] == 3 and stem.shape[0] == stem.shape[1]
 
 
 def _chained(layers: Mapping[str, Sequence[int]], candidates: Sequence[str]) -> list[str]:

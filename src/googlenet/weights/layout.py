@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from googlenet.architecture.cost import AUX_GRID
 from googlenet.architecture.dialect import BRANCH_ENDS, HEADS, LINEARS, UNITS
 from googlenet.errors import ModelError
+from googlenet.weights.classifiers import keeps_channels_last
 from googlenet.weights.formats.contents import GraphFacts
 from googlenet.weights.matching import Match
 
@@ -37,8 +38,7 @@ def to_our_layout(
     Raises:
         ModelError: An array has a shape that its place cannot have.
     """
-    stem = match.arrays["conv1.conv.weight"]
-    channels_last = stem.ndim == 4 and stem.shape[2] == 3 and stem.shape[0] == stem.shape[1]
+    channels_last = keeps_channels_last(match.arrays["conv1.conv.weight"])
     turned = match.dialect.convolves and not channels_last
     arrays: dict[str, NDArray[Any]] = {}
     for ours, array in match.arrays.items():
@@ -108,13 +108,19 @@ def _turn_matrices(arrays: dict[str, NDArray[Any]], inputs_first: bool) -> None:
         if rows == inputs and (columns != inputs or inputs_first):
             arrays[f"{layer}.weight"] = weight.T
 
-    turn("fc", sum(width(f"inception5b.{branch}") for branch in BRANCH_ENDS))
+    turn("fc", module_width(arrays, "5b"))
     for head in HEADS:
         if f"{head}.conv.conv.weight" in arrays:
             turn(f"{head}.fc1", width(f"{head}.conv") * AUX_GRID**2)
             bias = arrays.get(f"{head}.fc1.bias")
             if bias is not None:
                 turn(f"{head}.fc2", bias.size)
+
+
+def module_width(arrays: Mapping[str, NDArray[Any]], module: str) -> int:
+    """Return the channels of a module, of arrays in our layout."""
+    ends = (f"inception{module}.{branch}.conv.weight" for branch in BRANCH_ENDS)
+    return sum(int(arrays[name].shape[0]) for name in ends)
 
 
 def _turn_heads(arrays: dict[str, NDArray[Any]]) -> bool:

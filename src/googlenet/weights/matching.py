@@ -10,7 +10,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from googlenet.architecture.dialect import LINEARS, MODULE_UNITS, STEM, UNITS
+from googlenet.architecture.dialect import MODULE_UNITS, STEM
 from googlenet.architecture.dialects import DIALECTS, Dialect
 from googlenet.errors import ModelError
 from googlenet.weights.classifiers import find_classifiers
@@ -80,7 +80,8 @@ def match_names(file: WeightsFile, classifier: str | None = None) -> Match:
         return _match_order(file, classifier)
     missing = [unit for unit in MAIN_UNITS if f"{unit}.conv.weight" not in named]
     if missing:
-        raise _missing([_name(dialect, prefix, unit) for unit in missing], file.path)
+        names = [prefix + dialect.parameter(unit, "conv.weight") for unit in missing]
+        raise _missing(names, file.path)
     renamed = find_classifiers(file, dialect, named, prefix, classifier)
     for ours, layer in renamed.items():
         for leaf, pattern in dialect.linear.items():
@@ -101,7 +102,7 @@ def match_names(file: WeightsFile, classifier: str | None = None) -> Match:
 
 def _prefixes(names: Iterable[str], dialect: Dialect) -> set[str]:
     """Find what may stand before every name: nothing, or what stands before the landmarks'."""
-    ends = tuple(dialect.unit["conv.weight"].format(dialect.layers[unit]) for unit in _LANDMARKS)
+    ends = tuple(dialect.parameter(unit, "conv.weight") for unit in _LANDMARKS)
     found = Counter(
         name.removesuffix(end)
         for name in names
@@ -150,11 +151,6 @@ def _is_stem(shape: tuple[int, ...]) -> bool:
     return shape[1:] == (3, 7, 7) or shape[:3] == (7, 7, 3)
 
 
-def _name(dialect: Dialect, prefix: str, layer: str) -> str:
-    pattern = dialect.unit["conv.weight"] if layer in UNITS else dialect.linear["weight"]
-    return prefix + pattern.format(dialect.layers[layer])
-
-
 def _missing(names: list[str], path: Path) -> ModelError:
     rest = len(names) - _NAMED
     return ModelError(
@@ -175,10 +171,3 @@ def _another_network(file: WeightsFile) -> ModelError:
         file.path,
         "Give the weights of a GoogLeNet (Inception v1).",
     )
-
-
-# A head is whole with these, or it is not taken.
-HEAD_LAYERS = tuple(
-    (f"{head}.conv", *(each for each in LINEARS if each.startswith(head)))
-    for head in ("aux1", "aux2")
-)

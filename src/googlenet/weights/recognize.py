@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from googlenet.architecture.dialect import BRANCH_ENDS, BRANCHES, CLASSIFIERS, HEADS, STEM, UNITS
+from googlenet.architecture.dialect import BRANCHES, CLASSIFIERS, HEADS, LINEARS, STEM, UNITS
 from googlenet.architecture.parameters import parameter_shapes
 from googlenet.architecture.spec import (
     AUX_PLACES,
@@ -27,9 +27,15 @@ from googlenet.architecture.spec import (
 )
 from googlenet.errors import ModelError
 from googlenet.weights.formats.contents import WeightsFile
-from googlenet.weights.layout import merge_biases, swap_heads, to_our_layout, wrong_shape
+from googlenet.weights.layout import (
+    merge_biases,
+    module_width,
+    swap_heads,
+    to_our_layout,
+    wrong_shape,
+)
 from googlenet.weights.lineage import decide
-from googlenet.weights.matching import HEAD_LAYERS, MAIN_UNITS, Match, match_names
+from googlenet.weights.matching import MAIN_UNITS, Match, match_names
 
 _BN_BUFFERS = ("bn.running_mean", "bn.running_var")
 
@@ -214,12 +220,8 @@ def _heads_are_swapped(arrays: Mapping[str, NDArray[Any]]) -> bool | None:
         Whether they do, or None where both modules are as wide.
     """
 
-    def channels(module: str) -> int:
-        ends = (f"inception{module}.{branch}.conv.weight" for branch in BRANCH_ENDS)
-        return sum(arrays[name].shape[0] for name in ends)
-
     reads = [arrays.get(f"{head}.conv.conv.weight") for head in HEADS]
-    shallow, deep = (channels(place) for place in AUX_PLACES.values())
+    shallow, deep = (module_width(arrays, place) for place in AUX_PLACES.values())
     if shallow == deep:
         return None
     return [each.shape[1] for each in reads if each is not None] == [deep, shallow]
@@ -235,7 +237,7 @@ def _batch_norm(match: Match, arrays: Mapping[str, NDArray[Any]], path: Path) ->
     for unit in units:
         for leaf in leaves:
             if f"{unit}.{leaf}" not in arrays:
-                theirs = match.dialect.unit.get(leaf, leaf).format(match.dialect.layers[unit])
+                theirs = match.dialect.parameter(unit, leaf) or f"{unit}.{leaf}"
                 raise ModelError(
                     f"weights file lacks {match.prefix}{theirs}",
                     path,
@@ -247,7 +249,7 @@ def _batch_norm(match: Match, arrays: Mapping[str, NDArray[Any]], path: Path) ->
 def _heads(match: Match, arrays: dict[str, NDArray[Any]]) -> tuple[AuxHeads | None, list[str]]:
     """Take the auxiliary heads where both are whole; else remove their arrays."""
     whole = all(f"{head}.conv.conv.weight" in arrays for head in HEADS) and all(
-        f"{layer}.weight" in arrays for layers in HEAD_LAYERS for layer in layers[1:]
+        f"{layer}.weight" in arrays for layer in LINEARS if layer != CLASSIFIERS[-1]
     )
     counts = {len(arrays[f"{each}.weight"]) for each in CLASSIFIERS if f"{each}.weight" in arrays}
     if whole and len(counts) == 1:
